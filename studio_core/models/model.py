@@ -1,0 +1,206 @@
+"""Opening a model: `open_model` reads an ONNX file's graph and leaves its weights on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+import onnx.inliner
+import onnx.shape_inference
+from google.protobuf.message import DecodeError
+
+from studio_core.errors import InvalidModelError, NotAModelError, NotFoundError
+from studio_core.models import external_data
+from studio_core.models.dimensions import bind_dimensions, input_batch
+from studio_core.models.graph_index import Node, Scope, Shape, index_graph
+from studio_core.models.tensor import Storage, Tensor
+from studio_core.models.wire import INLINE_LIMIT, strip_weights
+
+
+@dataclass(frozen=True)
+class ValueInfo:
+    """An input or output of the model, as declared: name, element type, shape."""
+
+    name: str
+    dtype: str
+    shape: Shape | None
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An ONNX model whose weights are read from ``path`` (and beside it) when asked for.
+
+    ``proto`` is the model without large weights, local functions inlined, shapes inferred
+    for one sample: symbolic batch dimensions are 1, others as ``dimensions`` says.
+    """
+
+    path: Path
+    proto: onnx.ModelProto
+    scopes: tuple[Scope, ...]
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
+    batch: int
+    """The fixed batch size the model was exported with; 1 where the batch is free."""
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def main(self) -> Scope:
+        return self.scopes[0]
+
+    @cached_property
+    def opsets(self) -> dict[str, int]:
+        """Operator set versions by domain; ONNX's own domain is ``ai.onnx``."""
+        return {o.domain or "ai.onnx": o.version for o in self.proto.opset_import}
+
+    def nodes(self) -> Iterator[Node]:
+        """All nodes, those of the main graph first, then scope by scope."""
+        for scope in self.scopes:
+            yield from scope.nodes
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All constant tensors: initializers and Constant nodes, subgraphs included."""
+        for scope in self.scopes:
+            yield from scope.constants.values()
+
+    @cached_property
+    def data_files(self) -> tuple[Path, ...]:
+        """External data files of the model, each once, sorted; without the model itself."""
+        files = {t.storage.file for t in self.tensors() if t.storage is not None}
+        return tuple(sorted(files - {self.path}))
+
+    def sha256(self) -> str:
+        """Hash of the model file and its external data, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        for path in (self.path, *self.data_files):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+
+def open_model(path: str | Path, *, dimensions: Mapping[str, int] | None = None) -> Model:
+    """Open the ONNX file at ``path``.
+
+    ``dimensions`` gives sizes to symbolic dimensions, such as ``{"sequence": 128}``;
+    costs that depend on others are unknown. The first dimension of each input counts as
+    the batch and is 1 unless it is given.
+
+    Raises `NotFoundError`, and `InvalidModelError` or one of its subclasses with the
+    reason: not a model, truncated, external data missing or outside the folder.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NotFoundError(f"Path {path} does not exist")
+    try:
+        return _open(path, dimensions or {})
+    except InvalidModelError as error:
+        raise type(error)(f"Path {path} is not a valid file: {error}") from error
+
+
+def _open(path: Path, dimensions: Mapping[str, int]) -> Model:
+    if not path.is_file():
+        raise NotAModelError("it is a folder; give the .onnx file in it.")
+    proto = _parse(path)
+    if proto.functions:
+        proto = _inline_functions(proto)
+    inputs, outputs = _declared(proto, proto.graph.input), _declared(proto, proto.graph.output)
+    batch = input_batch(proto.graph)
+    # What the caller gave is checked first; an unknown name is the caller's mistake.
+    bound = bind_dimensions(proto.graph, dimensions)
+    folder = path.parent
+    _keep_small_integers_inline(proto, path)
+    proto, notes = _infer_shapes(proto)
+
+    def make_tensor(name: str, tensor: onnx.TensorProto, scope: tuple[str, ...]) -> Tensor:
+        return Tensor(name, tensor, _storage(tensor, path, folder), scope)
+
+    scopes = tuple(index_graph(proto.graph, make_tensor))
+    return Model(path, proto, scopes, inputs, outputs, batch, bound, notes)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            raise NotAModelError("The file is empty.")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            data = memoryview(mapped)
+            try:
+                stripped = strip_weights(data, path.name)
+            finally:
+                data.release()
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(stripped)
+    except DecodeError as error:
+        raise NotAModelError(f"The file is not an ONNX model: {error}") from None
+    if not proto.HasField("graph"):
+        raise NotAModelError("The file is not an ONNX model: it holds no graph.")
+    if not proto.opset_import:
+        raise InvalidModelError(
+            "The model names no operator set (opset_import). It may be cut off; copy it again."
+        )
+    return proto
+
+
+def _inline_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its local functions expanded, so that their layers have shapes and ids."""
+    try:
+        return onnx.inliner.inline_local_functions(proto)
+    except Exception as error:  # the C++ inliner raises bare RuntimeErrors
+        raise InvalidModelError(f"Its functions cannot be expanded: {error}") from error
+
+
+def _declared(proto: onnx.ModelProto, values: object) -> tuple[ValueInfo, ...]:
+    initializers = {t.name for t in proto.graph.initializer}
+    found = []
+    for value in values:  # type: ignore[attr-defined]
+        if value.name in initializers:
+            continue
+        tensor_type = value.type.tensor_type
+        shape = None
+        if tensor_type.HasField("shape"):
+            shape = tuple(
+                d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
+                for d in tensor_type.shape.dim
+            )
+        dtype = onnx.TensorProto.DataType.Name(tensor_type.elem_type).lower()
+        found.append(ValueInfo(value.name, dtype, shape))
+    return tuple(found)
+
+
+def _keep_small_integers_inline(proto: onnx.ModelProto, path: Path) -> None:
+    """Read small external integers, such as the target of a Reshape, for shape inference."""
+    integers = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
+    for tensor in proto.graph.initializer:
+        external = tensor.data_location == onnx.TensorProto.EXTERNAL
+        if external and tensor.data_type in integers:
+            handle = Tensor(tensor.name, tensor, _storage(tensor, path, path.parent))
+            if handle.num_bytes <= INLINE_LIMIT:
+                values = handle.read()
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    try:
+        return onnx.shape_inference.infer_shapes(proto, data_prop=True), ()
+    except Exception as error:  # a model with unknown shapes still has layers and weights
+        return proto, (f"Shapes are unknown: ONNX shape inference failed ({error}).",)
+
+
+def _storage(tensor: onnx.TensorProto, path: Path, folder: Path) -> Storage | None:
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return None
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    if entries.get("location") == path.name:
+        # Written by strip_weights: the file is the model itself, already known to be whole.
+        return Storage(path, int(entries["offset"]), int(entries["length"]))
+    return external_data.locate(tensor, folder, Tensor(tensor.name, tensor, None).num_bytes)

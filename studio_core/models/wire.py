@@ -1,0 +1,226 @@
+"""A model file without its weights: large tensors become references into the file.
+
+`onnx.load` copies every weight, which is most of the time and memory of opening a model.
+An ONNX file is a protobuf message, so its structure can be walked without touching the
+bytes of the tensors: `strip_weights` copies everything but the payload of large tensors,
+and writes in its place the external-data reference (file, offset, length) that the ONNX
+format has for weights stored elsewhere. What comes back is a valid, small ModelProto.
+
+Field numbers are those of the public ``onnx.proto``; the encoding is that of
+https://protobuf.dev/programming-guides/encoding/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from studio_core.errors import InvalidModelError, NotAModelError, TruncatedModelError
+
+INLINE_LIMIT = 4096
+"""Tensors of up to this many bytes stay inline: shape inference reads their values, and
+walking into thousands of small ones would cost more than copying them."""
+
+MAX_NESTING = 100
+"""Messages nested deeper are refused, as protobuf's own parsers do."""
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
+
+# Which length-delimited fields of a message may hold a large tensor, and of which type
+# the nested message is.
+_NESTED: dict[str, dict[int, str]] = {
+    "Model": {7: "Graph", 20: "Training", 25: "Function"},
+    "Training": {1: "Graph", 2: "Graph"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Node": {5: "Attribute"},
+    "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor"},
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+}
+_MODEL_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
+
+# TensorProto fields whose bytes are the little-endian values themselves.
+_RAW_DATA, _FLOAT_DATA, _DOUBLE_DATA = 9, 4, 10
+_PAYLOADS = {_RAW_DATA, _FLOAT_DATA, _DOUBLE_DATA}
+
+
+class _Field(NamedTuple):
+    number: int
+    wire_type: int
+    start: int
+    """Where the tag begins."""
+    body: int
+    """Where the value begins (behind the length, for a length-delimited field)."""
+    end: int
+
+
+class _Overrun(Exception):
+    """A value reaches past the end of the message that holds it."""
+
+
+class _Malformed(Exception):
+    """These bytes are not a protobuf message."""
+
+
+def strip_weights(data: memoryview, file_name: str, inline_limit: int = INLINE_LIMIT) -> bytes:
+    """The bytes of a ModelProto whose large tensors refer to ``file_name`` by offset.
+
+    ``data`` is the whole file (a memory map serves); ``file_name`` is written as the
+    external-data location of each tensor of more than ``inline_limit`` bytes.
+
+    Raises `NotAModelError` and `TruncatedModelError`, with the offset of the fault.
+    """
+    _check_beginning(data)
+    try:
+        return b"".join(_Stripper(data, file_name, inline_limit).message("Model", 0, len(data)))
+    except _Overrun as overrun:
+        raise TruncatedModelError(
+            f"The file ends too early: {overrun} It has {len(data)} bytes. "
+            "Copy or download it again."
+        ) from None
+    except _Malformed as fault:
+        raise NotAModelError(f"The file is not an ONNX model: {fault}") from None
+
+
+def _check_beginning(data: memoryview) -> None:
+    """Refuse what cannot be a model, before an overrun could be taken for truncation."""
+    if not len(data):
+        raise NotAModelError("The file is empty.")
+    try:
+        number, wire_type, _ = _tag(data, 0, len(data))
+    except (_Overrun, _Malformed):
+        number, wire_type = 0, 0
+    if _MODEL_FIELDS.get(number) != wire_type or number == 0:
+        raise NotAModelError(
+            "The file is not an ONNX model: its first bytes are not those of a ModelProto."
+        )
+
+
+class _Stripper:
+    """Walks one file; `message` yields the chunks of the stripped copy."""
+
+    def __init__(self, data: memoryview, file_name: str, inline_limit: int) -> None:
+        self.data = data
+        self.location = file_name.encode()
+        self.inline_limit = inline_limit
+
+    def message(self, kind: str, start: int, end: int, depth: int = 0) -> list[bytes | memoryview]:
+        if kind == "Tensor":
+            return self.tensor(start, end)
+        if depth > MAX_NESTING:
+            raise InvalidModelError(
+                f"The model is nested more than {MAX_NESTING} levels deep; Studio does not read it."
+            )
+        nested = _NESTED[kind]
+        chunks: list[bytes | memoryview] = []
+        copied_to = start
+        for field in _fields(self.data, start, end):
+            child = nested.get(field.number)
+            if kind == "Model" and field.number not in _MODEL_FIELDS:
+                raise _Malformed(f"it holds an unknown part (field {field.number}).")
+            if child is None or field.wire_type != _BYTES:
+                continue
+            if field.end - field.body <= self.inline_limit:
+                continue
+            body = self.message(child, field.body, field.end, depth + 1)
+            chunks.append(self.data[copied_to : field.start])
+            chunks.append(_key(field.number, _BYTES) + _varint(sum(map(len, body))))
+            chunks.extend(body)
+            copied_to = field.end
+        chunks.append(self.data[copied_to:end])
+        return chunks
+
+    def tensor(self, start: int, end: int) -> list[bytes | memoryview]:
+        fields = list(_fields(self.data, start, end))
+        payload = [
+            f
+            for f in fields
+            if f.number in _PAYLOADS
+            and f.wire_type == _BYTES
+            and f.end - f.body > self.inline_limit
+        ]
+        if len(payload) != 1:
+            return [self.data[start:end]]
+        (large,) = payload
+        return [
+            self.data[start : large.start],
+            self.data[large.end : end],
+            _external_reference(self.location, large.body, large.end - large.body),
+        ]
+
+
+def _external_reference(location: bytes, offset: int, length: int) -> bytes:
+    """TensorProto.external_data (13) and data_location = EXTERNAL (14)."""
+    entries = ((b"location", location), (b"offset", b"%d" % offset), (b"length", b"%d" % length))
+    encoded = b"".join(_entry(key, value) for key, value in entries)
+    return encoded + _key(14, _VARINT) + _varint(1)
+
+
+def _entry(key: bytes, value: bytes) -> bytes:
+    """One StringStringEntryProto as a field 13."""
+    body = _key(1, _BYTES) + _varint(len(key)) + key + _key(2, _BYTES) + _varint(len(value)) + value
+    return _key(13, _BYTES) + _varint(len(body)) + body
+
+
+def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
+    position = start
+    while position < end:
+        tag = data[position]
+        # One byte holds the tag of fields 1 to 15, and thousands of nodes have no others.
+        if 8 <= tag < 0x80:
+            number, wire_type, body = tag >> 3, tag & 7, position + 1
+        else:
+            number, wire_type, body = _tag(data, position, end)
+        if wire_type == _BYTES:
+            if body < end and data[body] < 0x80:
+                length, body = data[body], body + 1
+            else:
+                length, body = _read_varint(data, body, end)
+            stop = body + length
+        elif wire_type == _VARINT:
+            _, stop = _read_varint(data, body, end)
+        elif wire_type in _FIXED_SIZE:
+            stop = body + _FIXED_SIZE[wire_type]
+        else:
+            raise _Malformed(f"at byte {position} stands no valid field.")
+        if stop > end:
+            raise _Overrun(
+                f"the part that begins at byte {position} should reach to byte {stop}, past {end}."
+            )
+        yield _Field(number, wire_type, position, body, stop)
+        position = stop
+
+
+def _tag(data: memoryview, position: int, end: int) -> tuple[int, int, int]:
+    value, body = _read_varint(data, position, end)
+    if value >> 3 == 0:
+        raise _Malformed(f"at byte {position} stands no valid field.")
+    return value >> 3, value & 7, body
+
+
+def _read_varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < end:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise _Malformed(f"at byte {position} stands a number that is too long.")
+    raise _Overrun(f"a number at byte {position} is cut off.")
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _key(number: int, wire_type: int) -> bytes:
+    return _varint(number << 3 | wire_type)

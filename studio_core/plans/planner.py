@@ -1,0 +1,284 @@
+"""From curves to plans: spread an average sparsity over the layers, at once.
+
+`Planner.distribute` minimises
+
+    balance · mean loss of the layers + (1 − balance) · share of FLOPs left
+
+for a given average sparsity. Each layer's cost curve is replaced by its lower convex hull;
+for convex curves, taking the cheapest next piece of any layer until the target is met is
+optimal (the continuous knapsack). One layer ends between two levels, so that the target
+is met to the weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio_core.errors import InfeasibleError, InvalidRequestError
+from studio_core.layers.layer import Layer
+from studio_core.plans.plan import PlanEstimate, PruningPlan
+from studio_core.plans.units import make_units
+from studio_core.pruning.counts import num_pruned
+from studio_core.sensitivity.analysis import Analysis, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """Pieces of all hulls, the cheapest first: unit, its sparsity at the end, weights."""
+
+    unit: NDArray[np.int64]
+    start: FloatArray
+    end: FloatArray
+    num_weights: FloatArray
+
+
+class Planner:
+    """Makes and estimates plans for one model.
+
+    ``loss`` and ``perf`` are analyses of the same ``layers``; ``total_params`` counts all
+    parameters of the model, for `PlanEstimate.model_sparsity` (default: of the layers).
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Analysis,
+        perf: Analysis | None = None,
+        total_params: int | None = None,
+    ) -> None:
+        self.layers = tuple(layers)
+        self.loss = loss
+        self.perf = perf
+        self.units = make_units(layers, loss, perf)
+        self.total_params = total_params or sum(layer.num_params for layer in layers)
+        self._pieces = lru_cache(maxsize=4)(self._make_pieces)
+
+    @property
+    def prunable_layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for group in self.units.members for layer in group)
+
+    def distribute(
+        self,
+        target: float,
+        *,
+        balance: float = 1.0,
+        locked: Mapping[str, float] | None = None,
+        max_sparsity: float = 0.95,
+    ) -> PruningPlan:
+        """The plan whose average sparsity over all prunable weights is ``target``.
+
+        ``balance`` weighs loss (1) against FLOPs (0). ``locked`` layers keep the given
+        sparsity; no other layer gets more than ``max_sparsity``. Raises `InfeasibleError`
+        with what can be reached where these leave no room for the target.
+        """
+        for value, name in ((target, "target"), (balance, "balance"), (max_sparsity, "limit")):
+            if not 0.0 <= value <= 1.0:
+                raise InvalidRequestError(f"The {name} must be from 0 to 1; it is {value}.")
+        fixed = self._fixed_units(locked or {})
+        sparsities = self._fill(target, float(balance), float(max_sparsity), fixed)
+        locked_ids = frozenset(layer.id for i in fixed for layer in self.units.members[i])
+        return self._plan(sparsities, locked_ids, target, balance)
+
+    def uniform(self, sparsity: float) -> PruningPlan:
+        """The plan that gives every prunable layer the same sparsity."""
+        return self._plan(np.full(self.units.sizes.size, sparsity), frozenset(), sparsity, None)
+
+    def _plan(
+        self,
+        sparsities: FloatArray,
+        locked: frozenset[str],
+        target: float | None,
+        balance: float | None,
+    ) -> PruningPlan:
+        pairs = [
+            (layer, sparsity)
+            for group, sparsity in zip(self.units.members, sparsities.tolist(), strict=True)
+            for layer in group
+        ]
+        return PruningPlan(
+            {layer.id: sparsity for layer, sparsity in pairs},
+            locked,
+            target,
+            balance,
+            {layer.id: layer.name for layer, _ in pairs},
+        )
+
+    @cached_property
+    def _unit_of(self) -> dict[str, int]:
+        return {layer.id: i for i, group in enumerate(self.units.members) for layer in group}
+
+    def _fixed_units(self, locked: Mapping[str, float]) -> dict[int, float]:
+        fixed: dict[int, float] = {}
+        for layer_id, sparsity in locked.items():
+            if layer_id not in self._unit_of:
+                raise InvalidRequestError(
+                    f"Layer '{layer_id}' cannot be locked: it is not a prunable layer here."
+                )
+            fixed[self._unit_of[layer_id]] = float(sparsity)
+        return fixed
+
+    def _fill(
+        self, target: float, balance: float, limit: float, fixed: Mapping[int, float]
+    ) -> FloatArray:
+        sizes = self.units.sizes
+        sparsities = np.zeros(sizes.size)
+        for fixed_unit, sparsity in fixed.items():
+            sparsities[fixed_unit] = sparsity
+        wanted = target * float(sizes.sum()) - float(sizes @ sparsities)
+        pieces = self._pieces(balance, limit)
+        free = ~np.isin(pieces.unit, list(fixed)) if fixed else np.ones(pieces.unit.size, bool)
+        unit, start, end = pieces.unit[free], pieces.start[free], pieces.end[free]
+        reached = np.cumsum(pieces.num_weights[free])
+        total = float(reached[-1]) if reached.size else 0.0
+        # Half a weight of slack: targets are decimal fractions of whole weights.
+        if wanted < -0.5 or wanted > total + 0.5:
+            raise self._infeasible(target, float(sizes @ sparsities), total, limit, bool(fixed))
+        if wanted <= 0.0 or not reached.size:
+            return sparsities
+        last = min(int(np.searchsorted(reached, wanted)), reached.size - 1)
+        # Pieces of a unit come in rising order, so the highest end is where it stands.
+        np.maximum.at(sparsities, unit[:last], end[:last])
+        before = float(reached[last - 1]) if last else 0.0
+        part = min((wanted - before) / float(reached[last] - before), 1.0)
+        sparsities[unit[last]] = start[last] + part * (end[last] - start[last])
+        return sparsities
+
+    def _infeasible(
+        self, target: float, locked: float, free: float, limit: float, has_locks: bool
+    ) -> InfeasibleError:
+        size = float(self.units.sizes.sum()) or 1.0
+        low, high = locked / size, (locked + free) / size
+        why = f"the locked layers and the limit of {limit:.1%} a layer"
+        if not has_locks:
+            why = f"the limit of {limit:.1%} a layer"
+        unknown = int(np.sum(~self.units.known))
+        if unknown:
+            why += f" ({unknown} layers have no loss curve and stay dense)"
+        return InfeasibleError(
+            f"An average sparsity of {target:.1%} cannot be reached: {why} allow "
+            f"{low:.1%} to {high:.1%}. Change the target, the limit or the locks."
+        )
+
+    def _make_pieces(self, balance: float, limit: float) -> _Pieces:
+        costs = self._costs(balance)
+        found: list[tuple[float, int, float, float, float]] = []
+        for unit in np.flatnonzero(self.units.known):
+            levels, values = _up_to(limit, self.units.levels, costs[unit])
+            size = float(self.units.sizes[unit])
+            for a, b in _hull_pieces(levels, values):
+                weights = size * (levels[b] - levels[a])
+                slope = (values[b] - values[a]) / weights
+                found.append((slope, int(unit), levels[a], levels[b], weights))
+        table = np.array(sorted(found), np.float64).reshape(-1, 5)
+        return _Pieces(table[:, 1].astype(np.int64), table[:, 2], table[:, 3], table[:, 4])
+
+    def _costs(self, balance: float) -> FloatArray:
+        """Cost of each unit and level, shape [L, K]; rising in sparsity as far as loss is."""
+        losses = np.maximum.accumulate(self.units.losses, axis=1)
+        num_layers = max(1, len(self.prunable_layers))
+        flops = np.nan_to_num(self.units.flops)  # unknown work is no argument for pruning
+        total = flops[:, 0].sum() or 1.0
+        return np.asarray(balance * losses / num_layers + (1.0 - balance) * flops / total)
+
+    def estimate(self, plan: PruningPlan) -> PlanEstimate:
+        """What ``plan`` brings; layers that it does not name stay as they are."""
+        groups = self.units.members
+        asked = np.array([plan.sparsities.get(group[0].id, 0.0) for group in groups])
+        sizes = self.units.sizes.astype(np.int64)
+        zeros = np.array(
+            [
+                max(int(num_pruned(size, s)), group[0].num_zeros or 0)
+                for size, s, group in zip(sizes.tolist(), asked.tolist(), groups, strict=True)
+            ],
+            np.int64,
+        )
+        num_weights = int(sizes.sum())
+        dense = sum(layer.num_bytes for layer in self._unique_layers)
+        flops_dense, flops = self._flops(zeros / np.maximum(sizes, 1))
+        note, achieved = self._compare(plan, float(zeros.sum()) / max(1, num_weights))
+        return PlanEstimate(
+            num_weights=num_weights,
+            num_zeros=int(zeros.sum()),
+            sparsity=float(zeros.sum()) / max(1, num_weights),
+            model_sparsity=float(zeros.sum()) / max(1, self.total_params),
+            flops_dense=flops_dense,
+            flops=flops,
+            bytes_dense=dense,
+            bytes_sparse=dense - self._bytes_saved(zeros),
+            loss=self._loss(asked),
+            achieves_target=achieved,
+            note=note,
+        )
+
+    @cached_property
+    def _unique_layers(self) -> tuple[Layer, ...]:
+        """Layers with a weight, one for each stored weight."""
+        seen = {x.weight.key: x for x in self.layers if x.weight is not None}
+        return tuple(seen.values())
+
+    def _flops(self, sparsities: FloatArray) -> tuple[int | None, int | None]:
+        if any(layer.macs is None for layer in self.prunable_layers):
+            return None, None
+        dense = sum(layer.macs or 0 for layer in self.layers)
+        saved = sum(
+            (layer.macs or 0) * sparsity
+            for group, sparsity in zip(self.units.members, sparsities.tolist(), strict=True)
+            for layer in group
+        )
+        return dense, round(dense - saved)
+
+    def _bytes_saved(self, zeros: NDArray[np.int64]) -> int:
+        saved = 0
+        for group, num_zeros in zip(self.units.members, zeros.tolist(), strict=True):
+            weight = group[0].weight
+            if weight is None or not weight.size:
+                continue
+            values = round(weight.num_bytes * (weight.size - num_zeros) / weight.size)
+            saved += max(0, weight.num_bytes - values - (weight.size + 7) // 8)
+        return saved
+
+    def _loss(self, sparsities: FloatArray) -> float | None:
+        known = self.units.known
+        if not known.any():
+            return None
+        losses = self.units.losses_at(sparsities)
+        num_layers = sum(
+            len(group) for group, k in zip(self.units.members, known, strict=True) if k
+        )
+        return float(losses[known].sum()) / num_layers
+
+    def _compare(self, plan: PruningPlan, sparsity: float) -> tuple[str, bool]:
+        if plan.target is None or abs(sparsity - plan.target) <= 0.0005:
+            return "", True
+        if sparsity > plan.target:
+            return "More is zero than the plan asks: some weights are zero already.", True
+        return f"The plan reaches {sparsity:.1%} of the {plan.target:.1%} asked for.", False
+
+
+def _up_to(limit: float, levels: FloatArray, values: FloatArray) -> tuple[list[float], list[float]]:
+    """The curve up to ``limit``, which becomes its last level."""
+    inside = levels < limit
+    xs = [*levels[inside].tolist(), limit]
+    ys = [*values[inside].tolist(), float(np.interp(limit, levels, values))]
+    return xs, ys
+
+
+def _hull_pieces(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[int, int]]:
+    """Pieces (from, to) of the lower convex hull of a curve with rising ``xs``."""
+    hull: list[int] = []
+    for i in range(len(xs)):
+        while len(hull) > 1 and _above(xs, ys, hull[-2], hull[-1], i):
+            hull.pop()
+        hull.append(i)
+    return [(a, b) for a, b in pairwise(hull) if xs[b] > xs[a]]
+
+
+def _above(xs: Sequence[float], ys: Sequence[float], a: int, b: int, c: int) -> bool:
+    """Whether point b lies on or above the line from a to c."""
+    return (ys[b] - ys[a]) * (xs[c] - xs[a]) >= (ys[c] - ys[a]) * (xs[b] - xs[a])

@@ -1,0 +1,1 @@
+"""Pruning itself: which weights become zero at a sparsity."""

@@ -1,0 +1,106 @@
+"""Sensitivity analyses: one curve a layer, estimated or measured, with their units said.
+
+An `Analysis` is what every door draws and every plan reads. ``loss`` curves hold a
+degradation (0 at the baseline, positive = worse); ``perf`` curves hold the work that is
+left (FLOPs) and, once measured, the time of the layer in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class AnalysisKind(StrEnum):
+    LOSS = "loss"
+    PERF = "perf"
+
+
+class Source(StrEnum):
+    """Where the numbers come from; shown wherever they are."""
+
+    ESTIMATED = "estimated"
+    MEASURED = "measured"
+    UPLOADED = "uploaded"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the values of an analysis mean."""
+
+    name: str
+    label: str
+    unit: str
+    higher_is_better: bool
+    description: str
+
+
+@dataclass(frozen=True, eq=False)
+class LossCurve:
+    """Loss of the model against the sparsity of one layer.
+
+    ``sparsities`` and ``losses`` are float64 arrays of shape [num_levels]; sparsities rise
+    from above 0 to at most 1. A level that is not known holds NaN. ``standard_errors`` is
+    None for estimates.
+    """
+
+    layer_id: str
+    layer_name: str
+    sparsities: FloatArray
+    losses: FloatArray
+    baseline_loss: float = 0.0
+    standard_errors: FloatArray | None = None
+
+    def at(self, sparsity: float) -> float:
+        """Loss at ``sparsity``, linear between the known levels; NaN where unknown."""
+        xs = np.concatenate([[0.0], self.sparsities])
+        ys = np.concatenate([[self.baseline_loss], self.losses])
+        return float(np.interp(sparsity, xs, ys))
+
+
+@dataclass(frozen=True, eq=False)
+class PerfCurve:
+    """Work and time of one layer against its sparsity.
+
+    ``flops`` counts multiply-accumulates in an estimate and 2 × MACs in a measurement (the
+    contract's own units; `Metric.unit` says which). ``timings_ms`` is None in an estimate.
+    NaN marks a level, and None a baseline, that is not known.
+    """
+
+    layer_id: str
+    layer_name: str
+    sparsities: FloatArray
+    flops: FloatArray
+    baseline_flops: float | None
+    timings_ms: FloatArray | None = None
+    baseline_timing_ms: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The result of one sweep over the layers of a model.
+
+    ``provenance`` holds what is needed to repeat it (levels, model hash, versions).
+    """
+
+    kind: AnalysisKind
+    name: str
+    source: Source
+    metric: Metric
+    curves: tuple[LossCurve, ...] | tuple[PerfCurve, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def layer_ids(self) -> tuple[str, ...]:
+        return tuple(curve.layer_id for curve in self.curves)
+
+    def curve(self, layer_id: str) -> LossCurve | PerfCurve | None:
+        """The curve of a layer, or None where this analysis does not hold it."""
+        return next((c for c in self.curves if c.layer_id == layer_id), None)

@@ -1,0 +1,215 @@
+"""What Studio does for anyone who asks: the use cases that REST, widgets and scripts share.
+
+A `Workbench` joins the projects on disk with the sessions of their models. Every method
+is one thing a person does; errors are of the family in ``errors.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from studio_core.errors import InvalidRequestError, NotFoundError, StorageError
+from studio_core.layers import Layer
+from studio_core.models.model import open_model
+from studio_core.plans import PlanEstimate, PruningPlan
+from studio_core.plans.profiles import ExportSettings, sparsities_by_weight
+from studio_core.plans.recipe import recipe_text
+from studio_core.projects.paths import resolve_under
+from studio_core.projects.project import Project
+from studio_core.projects.store import ProjectStore
+from studio_core.sensitivity import Analysis, AnalysisKind, estimate_loss, estimate_perf
+from studio_core.sensitivity.documents import Document, from_document, to_document
+from studio_core.sensitivity.levels import DEFAULT_LEVELS, Resolution
+from studio_core.sensitivity.magnitude import MagnitudeMetric
+from studio_core.session import Session
+
+APPROX = "approx"
+"""The name under which the estimates are known; no saved analysis may take it."""
+
+_SESSIONS_KEPT = 8
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Workbench:
+    """The projects below ``project_root`` and the models in them.
+
+    ``model_roots`` are the folders from which `create_project` may take a model, the first
+    being that of relative paths; None allows any path (a notebook runs as the user anyway).
+    """
+
+    def __init__(
+        self, project_root: str | Path, model_roots: Sequence[str | Path] | None = None
+    ) -> None:
+        self.store = ProjectStore(Path(project_root).expanduser())
+        self._model_roots = None if model_roots is None else [Path(r) for r in model_roots]
+        self._sessions: OrderedDict[tuple[str, int, int], Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    # Projects
+
+    def projects(self) -> tuple[Project, ...]:
+        """All projects, unreadable ones with their fault."""
+        return self.store.projects()
+
+    def create_project(self, model_path: str | Path, config: Mapping[str, Any]) -> Project:
+        """A new project with a copy of the model; the name defaults to the file's."""
+        path = self._resolve(model_path)
+        model = open_model(path)
+        named = {**config} if config.get("projectName") else {**config, "projectName": path.stem}
+        return self.store.create(path, named, model.data_files)
+
+    def project(self, project_id: str) -> Project:
+        return self.store.get(project_id)
+
+    def find_project(self, name_or_id: str) -> Project:
+        """The project with this id or, if only one bears it, this name."""
+        found = [p for p in self.projects() if name_or_id in (p.id, p.name)]
+        if len(found) > 1:
+            ids = ", ".join(p.id for p in found)
+            raise InvalidRequestError(f"{len(found)} projects are named '{name_or_id}': {ids}.")
+        if not found:
+            raise NotFoundError(
+                f"No project named '{name_or_id}'. `studio projects` lists them; "
+                "`studio create MODEL` makes one."
+            )
+        return found[0]
+
+    def update_project(self, project_id: str, config: Mapping[str, Any]) -> Project:
+        """Merge ``config`` into the settings; the id stays what it is."""
+        return self.store.update(project_id, config)
+
+    def delete_project(self, project_id: str) -> None:
+        self.store.delete(project_id)
+
+    def _resolve(self, model_path: str | Path) -> Path:
+        if self._model_roots is None:
+            return Path(model_path).expanduser()
+        return resolve_under(self._model_roots, str(model_path))
+
+    # Models
+
+    def session(self, project_id: str) -> Session:
+        """The opened model of a project, kept while its file does not change."""
+        project = self.project(project_id)
+        if project.model_path is None:
+            raise StorageError(f"Project {project_id} cannot be opened: {project.fault}")
+        return self._open(project.model_path)
+
+    def _open(self, path: Path) -> Session:
+        stat = path.stat()
+        key = (str(path), stat.st_mtime_ns, stat.st_size)
+        with self._lock:
+            if key in self._sessions:
+                self._sessions.move_to_end(key)
+                return self._sessions[key]
+        session = Session.open(path)
+        with self._lock:
+            session = self._sessions.setdefault(key, session)
+            while len(self._sessions) > _SESSIONS_KEPT:
+                self._sessions.popitem(last=False)
+        return session
+
+    def layers(self, project_id: str) -> tuple[Layer, ...]:
+        """All layers of the project's model, prunable or not, each with its status."""
+        return self.session(project_id).layers
+
+    # Sensitivities
+
+    def estimate(
+        self,
+        project_id: str,
+        kind: AnalysisKind | str,
+        *,
+        resolution: Resolution | str = Resolution.DEFAULT,
+        metric: MagnitudeMetric | str = MagnitudeMetric.MAGNITUDE,
+        levels: Sequence[float] = DEFAULT_LEVELS,
+    ) -> Analysis:
+        """The estimate of a kind: loss by weight magnitude, perf by FLOPs."""
+        layers = self.layers(project_id)
+        resolution = _choice(Resolution, resolution, "resolution")
+        if AnalysisKind(kind) is AnalysisKind.PERF:
+            return estimate_perf(layers, levels=levels, resolution=resolution)
+        metric = _choice(MagnitudeMetric, metric, "metric")
+        return estimate_loss(layers, levels=levels, resolution=resolution, metric=metric)
+
+    def run_analysis(
+        self,
+        project_id: str,
+        kind: AnalysisKind | str,
+        name: str,
+        *,
+        levels: Sequence[float] | None = None,
+    ) -> Document:
+        """Run an analysis and save it as ``name``. For now the run computes the estimate."""
+        document = to_document(self.estimate(project_id, kind, levels=levels or DEFAULT_LEVELS))
+        self.store.save_analysis(project_id, str(AnalysisKind(kind)), name, document)
+        return document
+
+    def save_analysis(
+        self, project_id: str, kind: AnalysisKind | str, name: str, document: Document
+    ) -> Document:
+        """Keep an analysis of the caller's, word for word, once it has been checked."""
+        from_document(kind, name, document)
+        self.store.save_analysis(project_id, str(AnalysisKind(kind)), name, document)
+        return document
+
+    def analysis_document(
+        self, project_id: str, kind: AnalysisKind | str, name: str | None = None
+    ) -> Document:
+        """A saved analysis as it was saved; without a name, the most recent of its kind."""
+        kind = str(AnalysisKind(kind))
+        if name is None:
+            return self.store.latest_analysis(project_id, kind)
+        return self.store.analysis(project_id, kind, name)
+
+    def analysis(
+        self, project_id: str, kind: AnalysisKind | str, name: str | None = None
+    ) -> Analysis:
+        """A saved analysis, or the estimate for ``approx`` or no name."""
+        if name in (None, APPROX):
+            return self.estimate(project_id, kind, metric=MagnitudeMetric.L2_SHARE)
+        return from_document(kind, str(name), self.analysis_document(project_id, kind, name))
+
+    # Plans
+
+    def plan(
+        self,
+        project_id: str,
+        target: float,
+        *,
+        balance: float = 1.0,
+        locked: Mapping[str, float] | None = None,
+        max_sparsity: float = 0.95,
+    ) -> tuple[PruningPlan, PlanEstimate]:
+        """A plan for an average sparsity, and what it brings; nothing is saved."""
+        planner = self.session(project_id).planner
+        plan = planner.distribute(target, balance=balance, locked=locked, max_sparsity=max_sparsity)
+        return plan, planner.estimate(plan)
+
+    def export_recipe(self, project_id: str, fields: Mapping[str, Any]) -> str:
+        """The recipe that ``config_fields`` describe, as YAML text."""
+        settings = ExportSettings.from_fields(fields)
+        layers = self.layers(project_id)
+        loss = self.analysis(project_id, AnalysisKind.LOSS, settings.loss_analysis)
+        perf = self.analysis(project_id, AnalysisKind.PERF, settings.perf_analysis)
+        return recipe_text(sparsities_by_weight(settings, layers, loss, perf), settings.schedule)
+
+    def save_recipe(self, project_id: str, fields: Mapping[str, Any], file_name: str) -> str:
+        """`export_recipe`, also written into the project's folder under ``file_name``."""
+        text = self.export_recipe(project_id, fields)
+        self.store.save_export(project_id, file_name, text)
+        return text
+
+
+def _choice(kind: type[Choice], value: str, name: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        choices = ", ".join(kind)
+        raise InvalidRequestError(f"'{name}' must be one of {choices}; it is '{value}'.") from None
