@@ -13,6 +13,8 @@ from studio_core.models.model import Model, ValueInfo
 class ModelSummary:
     """A model in numbers. ``num_bytes`` are those of all constants, ``file_bytes`` those on disk.
 
+    ``num_params`` counts what training sets: neither scalar constants nor the running
+    statistics of batch norms.
     ``macs`` sums the layers whose MACs are known, for one sample; None if none is.
     ``sparsity`` is the fraction of zeros in the prunable weights; None without any.
     """
@@ -36,7 +38,12 @@ class ModelSummary:
 def summarize(model: Model, layers: Sequence[Layer]) -> ModelSummary:
     """The summary of ``model``; reads the prunable weights once, to count their zeros."""
     unique = {t.key: t for t in model.tensors()}
-    parameters = [t for t in unique.values() if t.is_float or t.name in _weight_names(layers)]
+    weights, statistics = _weight_names(layers), _running_statistics(model)
+    parameters = [
+        t
+        for t in unique.values()
+        if t.name in weights or (t.is_float and t.shape and t.name not in statistics)
+    ]
     prunable = {x.weight.key: x for x in layers if x.is_prunable and x.weight is not None}
     num_weights = sum(layer.weight_size for layer in prunable.values())
     num_zeros = sum(layer.num_zeros or 0 for layer in prunable.values())
@@ -62,3 +69,13 @@ def summarize(model: Model, layers: Sequence[Layer]) -> ModelSummary:
 
 def _weight_names(layers: Sequence[Layer]) -> set[str]:
     return {layer.weight.name for layer in layers if layer.weight is not None}
+
+
+def _running_statistics(model: Model) -> set[str]:
+    """Names of the means and variances that batch norms keep; they are not trained."""
+    return {
+        name
+        for node in model.nodes()
+        if node.op_type == "BatchNormalization"
+        for name in node.inputs[3:5]
+    }
