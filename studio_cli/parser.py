@@ -1,0 +1,65 @@
+"""The command line as a whole: all commands, the version, and a guide for a first visit."""
+
+from __future__ import annotations
+
+import argparse
+
+from studio_cli.arguments import MODEL_HELP
+from studio_cli.commands import create, export, layers, loss, perf, plan, projects
+
+_DISTRIBUTION = "studio-workbench"
+
+_DESCRIPTION = """\
+Look into an ONNX model and plan its pruning: which layers there are, how much each one
+minds losing weights, what that would save, and which sparsity each should get.
+"""
+
+_EPILOG = f"""\
+{MODEL_HELP}
+exit codes:
+  0  done      1  not possible (the reason is on stderr)      2  wrong usage
+  130  interrupted
+
+`studio COMMAND --help` explains a command and shows examples.
+"""
+
+GUIDE = f"""\
+Studio: look into an ONNX model and plan its pruning.
+
+  studio layers MODEL                    what there is to prune, and what each layer costs
+  studio loss MODEL                      how much each layer minds (estimated)
+  studio perf MODEL                      what pruning each layer would save (estimated)
+  studio plan MODEL --sparsity 0.8       a sparsity for each layer
+  studio export MODEL --sparsity 0.8     the plan as a recipe, JSON or CSV
+  studio create MODEL                    keep a model as a project
+  studio projects                        the projects there are
+
+{MODEL_HELP}
+Start with:  studio layers sample:digits_cnn
+More:        studio --help, studio plan --help"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="studio",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in (layers, loss, perf, plan, export, projects, create):
+        command.add_to(commands)
+    return parser
+
+
+def version_line() -> str:
+    """``studio 0.1.0``; looked up only when asked for, since that takes time."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"studio {version(_DISTRIBUTION)}"
+    except PackageNotFoundError:
+        return "studio (not installed: run from a source folder)"
