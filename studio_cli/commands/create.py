@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from studio_cli.arguments import Commands, add_command, add_json, add_project_root
-from studio_cli.documents import project_document
 from studio_cli.models import find_model, open_workbench
 from studio_cli.output import print_json, print_lines
+from studio_core.documents import project_document
 
 _DESCRIPTION = """\
 Make a project: a folder with a copy of the model (and of its external data), where settings,

@@ -15,10 +15,10 @@ from studio_cli.arguments import (
     fractions,
     number,
 )
-from studio_cli.documents import plan_document
 from studio_cli.models import open_session
 from studio_cli.output import to_json, write_document
 from studio_cli.plans import PLAN_OPTIONS, add_plan_options, make_plan, read_plan
+from studio_core.documents import plan_document
 
 if TYPE_CHECKING:
     from studio_core.plans import PruningPlan

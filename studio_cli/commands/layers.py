@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from studio_cli import text
 from studio_cli.arguments import Commands, add_command, add_json, add_model
-from studio_cli.documents import layer_document, model_document
 from studio_cli.models import open_session
 from studio_cli.notes import macs_note
 from studio_cli.output import Column, print_json, print_lines, print_table
+from studio_core.documents import layer_document, model_document
 
 if TYPE_CHECKING:
     from studio_core.layers import Layer

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from studio_cli import text
 from studio_cli.arguments import Commands, add_command, add_json, add_model, add_output, fraction
-from studio_cli.documents import plan_document
 from studio_cli.models import open_session
 from studio_cli.notes import macs_note
 from studio_cli.output import (
@@ -20,6 +19,7 @@ from studio_cli.output import (
     write_document,
 )
 from studio_cli.plans import add_plan_options, make_plan
+from studio_core.documents import plan_document
 
 if TYPE_CHECKING:
     from studio_core.layers import Layer
@@ -136,7 +136,7 @@ def _estimate_lines(estimate: PlanEstimate) -> Sequence[str]:
         f"  sparsity  {text.percent(estimate.sparsity)} of prunable weights "
         f"({estimate.num_zeros:,} of {estimate.num_weights:,}), "
         f"{text.percent(estimate.model_sparsity)} of all parameters",
-        f"  loss      {text.fraction(estimate.loss)}, mean share of a layer's L2 norm removed",
+        f"  loss      {text.fraction(estimate.loss)} of the layers' L2 norm removed, root mean square",
         f"  MACs      {_macs_left(estimate)}",
         f"  weights   {text.size(estimate.bytes_dense)} as stored now, "
         f"{text.size(estimate.bytes_sparse)} if kept as bit masks and non-zero values",

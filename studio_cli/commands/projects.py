@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from studio_cli import text
 from studio_cli.arguments import Commands, add_command, add_json, add_project_root
-from studio_cli.documents import project_document
 from studio_cli.models import open_workbench, project_root
 from studio_cli.output import Column, print_json, print_lines, print_table
+from studio_core.documents import project_document
 
 if TYPE_CHECKING:
     from studio_core.projects import Project

@@ -17,19 +17,16 @@ class Macs:
     unknown_because: str = ""
 
 
-def count_macs(node: Node, weight: Weight | None, position: int, batch: int) -> Macs:
+def count_macs(node: Node, weight: Weight | None, batch: int) -> Macs:
     """MACs of a Conv, ConvTranspose, Gemm or MatMul, without its bias.
 
     Conv: kernel · input channels of a group · output elements. ConvTranspose: kernel ·
-    output channels of a group · input elements. Gemm, MatMul: weight · rows, where the
-    rows are what the weight is multiplied with; without a weight (an attention product),
-    inner dimension · output elements. ``position`` tells which input is the weight;
-    ``batch`` is the batch size the shapes are given for.
+    output channels of a group · input elements. Gemm, MatMul: inner dimension · output
+    elements. ``batch`` is the batch size the shapes are given for.
     """
-    if node.op_type == "ConvTranspose":
-        shape, what = node.scope.shape(node.inputs[0]), "input"
-    else:
-        shape, what = node.scope.shape(node.outputs[0]), "output"
+    is_transposed = node.op_type == "ConvTranspose"
+    names, what = (node.inputs, "input") if is_transposed else (node.outputs, "output")
+    shape = node.scope.shape(names[0]) if names else None
     unknown = _unknown(shape)
     if shape is None or unknown:
         return Macs(None, f"The {what} shape is unknown{unknown}.")
@@ -37,10 +34,14 @@ def count_macs(node: Node, weight: Weight | None, position: int, batch: int) -> 
     if node.op_type in ("Conv", "ConvTranspose"):
         if weight is None:
             return Macs(None, "The kernel is computed.")
-        return Macs(math.prod(weight.shape[1:]) * math.prod(dims[1:]))
-    total = _product_macs(node, weight, position, dims)
-    if total is None:
-        return Macs(None, "The inner dimension of the product is unknown.")
+        # The stored weight may be transposed on its way, so only its size is used: each
+        # element is used once a position, and the channels are in the weight already.
+        total = weight.size * math.prod(dims[:1]) * math.prod(dims[2:])
+    else:
+        inner = _inner_dimension(node)
+        if inner is None:
+            return Macs(None, "The inner dimension of the product is unknown.")
+        total = inner * math.prod(dims)
     return Macs(total // batch if total % batch == 0 else total)
 
 
@@ -56,16 +57,17 @@ def _unknown(shape: Shape | None) -> str:
     return " in one dimension"
 
 
-def _product_macs(node: Node, weight: Weight | None, position: int, dims: list[int]) -> int | None:
-    """Weight elements times the rows (or columns) they are multiplied with."""
-    if weight is not None and len(weight.shape) <= 2:
-        # The stored weight may be transposed on its way, so only its size is used.
-        return weight.size * (math.prod(dims[:-1]) if position == 1 else _columns(dims))
-    other = node.scope.shape(node.inputs[1 - position])
-    inner = other[-1 if position == 1 else -2] if other is not None and len(other) > 1 else None
-    return inner * math.prod(dims) if isinstance(inner, int) else None
-
-
-def _columns(dims: list[int]) -> int:
-    """How often a constant left operand [rows, inner] is used for an output of ``dims``."""
-    return math.prod(dims[:-2]) * dims[-1]
+def _inner_dimension(node: Node) -> int | None:
+    """The dimension that Gemm or MatMul sums over, from whichever operand tells it."""
+    for position, name in enumerate(node.inputs[:2]):
+        shape = node.scope.shape(name) or ()
+        if len(shape) == 1:
+            inner = shape[0]
+        elif shape:
+            flipped = node.op_type == "Gemm" and node.integer("trans" + "AB"[position], 0)
+            inner = shape[-1 if (position == 0) != bool(flipped) else -2]
+        else:
+            continue
+        if isinstance(inner, int):
+            return inner
+    return None

@@ -14,11 +14,12 @@ from studio_core.layers.costs import Macs, count_macs
 from studio_core.layers.layer import Layer, LayerStatus
 from studio_core.layers.tracing import PASS_THROUGH, trace_weight
 from studio_core.layers.weight import Weight
-from studio_core.models.graph_index import Node
+from studio_core.models.graph_index import Node, Shape
 from studio_core.models.model import Model
 
 # Which inputs of an operator may be the weight, in order of preference.
 _WEIGHT_INPUTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (1, 0), "MatMul": (1, 0)}
+_PACKED = frozenset({"int8", "uint8", "int4", "uint4", "int2", "uint2"})
 _BIAS_INPUT = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
 
 _WHY_NOT = {
@@ -45,7 +46,7 @@ def find_layers(model: Model) -> tuple[Layer, ...]:
 def _layer(node: Node, model: Model) -> Layer | None:
     if node.domain == "" and node.op_type in _WEIGHT_INPUTS:
         return _candidate(node, model)
-    return _other_with_weight(node, model)
+    return _other_with_weight(node)
 
 
 def _candidate(node: Node, model: Model) -> Layer:
@@ -56,18 +57,18 @@ def _candidate(node: Node, model: Model) -> Layer:
         if i < len(node.inputs) and (weight := trace_weight(node.scope, node.inputs[i]))
     }
     if not weights:
-        macs = count_macs(node, None, 1, model.batch)
-        return _describe(node, model, None, macs, LayerStatus.NOT_PRUNABLE, (_no_weight(node),))
-    position, weight = next(iter(weights.items()))
+        macs = count_macs(node, None, model.batch)
+        return _describe(node, None, macs, LayerStatus.NOT_PRUNABLE, (_no_weight(node),))
+    weight = next(iter(weights.values()))
     if len(weights) > 1:
         reason = "Both inputs are constant: the result is a constant, not a layer."
-        return _describe(node, model, weight, None, LayerStatus.NOT_PRUNABLE, (reason,))
-    macs = count_macs(node, weight, position, model.batch)
+        return _describe(node, weight, None, LayerStatus.NOT_PRUNABLE, (reason,))
+    macs = count_macs(node, weight, model.batch)
     refusal = _refusal(weight)
     if refusal:
-        return _describe(node, model, weight, macs, LayerStatus.NOT_PRUNABLE, (refusal,))
+        return _describe(node, weight, macs, LayerStatus.NOT_PRUNABLE, (refusal,))
     status, reasons = _status(node, weight)
-    return _describe(node, model, weight, macs, status, reasons)
+    return _describe(node, weight, macs, status, reasons)
 
 
 def _no_weight(node: Node) -> str:
@@ -86,6 +87,8 @@ def _refusal(weight: Weight) -> str:
         return "The weight is empty."
     if weight.quantization is None and not tensor.is_float:
         return f"The weight has integer type {tensor.dtype_name}, which Studio does not prune."
+    if weight.fault:
+        return f"The weight is quantized in a way Studio does not read. {weight.fault}"
     return ""
 
 
@@ -94,15 +97,15 @@ def _status(node: Node, weight: Weight) -> tuple[LayerStatus, tuple[str, ...]]:
     if node.scope.path:
         path = " / ".join(node.scope.path)
         found.append((LayerStatus.IN_SUBGRAPH, f"Runs inside the subgraph {path}."))
-    group = int(node.attribute("group", 1))
+    group = node.integer("group", 1)
     if group > 1:
-        found.append(_grouping(group, weight.shape))
+        found.append(_grouping(group, node.scope.shape(node.inputs[1]) or weight.shape))
     if not found:
         return LayerStatus.PRUNABLE, ()
     return found[0][0], tuple(reason for _, reason in found)
 
 
-def _grouping(group: int, shape: tuple[int, ...]) -> tuple[LayerStatus, str]:
+def _grouping(group: int, shape: Shape) -> tuple[LayerStatus, str]:
     if len(shape) > 1 and shape[1] == 1:
         return (
             LayerStatus.DEPTHWISE,
@@ -114,7 +117,7 @@ def _grouping(group: int, shape: tuple[int, ...]) -> tuple[LayerStatus, str]:
     )
 
 
-def _other_with_weight(node: Node, model: Model) -> Layer | None:
+def _other_with_weight(node: Node) -> Layer | None:
     """Any other operator with a constant of two real dimensions, listed with the reason."""
     if node.domain == "" and node.op_type in PASS_THROUGH | {"Constant"}:
         return None
@@ -122,18 +125,17 @@ def _other_with_weight(node: Node, model: Model) -> Layer | None:
         weight = trace_weight(node.scope, name) if name else None
         if weight is not None and _is_matrix(weight):
             reason = _WHY_NOT.get(node.op_type, f"{node.op_type} is not an operator Studio prunes.")
-            return _describe(node, model, weight, None, LayerStatus.NOT_PRUNABLE, (reason,))
+            return _describe(node, weight, None, LayerStatus.NOT_PRUNABLE, (reason,))
     return None
 
 
 def _is_matrix(weight: Weight) -> bool:
-    is_number = weight.tensor.is_float or weight.tensor.dtype_name in ("int8", "uint8", "int4")
+    is_number = weight.tensor.is_float or weight.tensor.dtype_name in _PACKED
     return is_number and sum(d > 1 for d in weight.shape) > 1
 
 
 def _describe(
     node: Node,
-    model: Model,
     weight: Weight | None,
     macs: Macs | None,
     status: LayerStatus,
@@ -158,7 +160,7 @@ def _describe(
         output_shape=node.scope.shape(node.outputs[0]) if node.outputs else None,
         macs=macs.count if macs else None,
         macs_unknown_because=macs.unknown_because if macs else "",
-        group=int(node.attribute("group", 1) or 1),
+        group=max(1, node.integer("group", 1)),
     )
 
 

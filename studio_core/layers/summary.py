@@ -15,7 +15,8 @@ class ModelSummary:
 
     ``num_params`` counts what training sets: neither scalar constants nor the running
     statistics of batch norms.
-    ``macs`` sums the layers whose MACs are known, for one sample; None if none is.
+    ``macs`` sums the layers whose MACs are known, for one sample; None if none is, and
+    ``num_macs_unknown`` counts those that are missing in the sum.
     ``sparsity`` is the fraction of zeros in the prunable weights; None without any.
     """
 
@@ -48,7 +49,7 @@ def summarize(model: Model, layers: Sequence[Layer]) -> ModelSummary:
     num_weights = sum(layer.weight_size for layer in prunable.values())
     num_zeros = sum(layer.num_zeros or 0 for layer in prunable.values())
     known = [layer.macs for layer in layers if layer.macs is not None]
-    unknown = sum(x.is_prunable and x.macs is None for x in layers)
+    unknown = sum(x.macs is None and bool(x.macs_unknown_because) for x in layers)
     return ModelSummary(
         name=model.name,
         num_params=sum(t.size for t in parameters),

@@ -28,6 +28,29 @@ class Quantization:
     axis: int
     block_size: int = 0
 
+    def misfit(self, shape: tuple[int, ...], *, moved: bool) -> str:
+        """Why this does not fit a stored tensor of ``shape``; empty if it does.
+
+        ``moved``: an operator between the two changes the shape, so that the axis is
+        another one than that of the stored tensor.
+        """
+        several = [p for p in (self.scale, self.zero_point) if p.size != 1]
+        if not several:
+            return ""
+        if moved:
+            return "Its scales follow a Transpose or Reshape of the stored weight."
+        if not -len(shape) <= self.axis < len(shape):
+            return f"Its scales lie along axis {self.axis}, which the weight does not have."
+        if any(p.shape != self._expected(shape) for p in several):
+            return "The number of its scales or zero points does not fit its shape."
+        return ""
+
+    def _expected(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        axis = self.axis % len(shape)
+        if self.block_size <= 0:
+            return (shape[axis],)
+        return (*shape[:axis], -(-shape[axis] // self.block_size), *shape[axis + 1 :])
+
 
 @dataclass(frozen=True, eq=False)
 class Weight:
@@ -35,11 +58,13 @@ class Weight:
 
     ``steps`` names the operators between the tensor and the layer, nearest the tensor
     first. ``key`` is the place of the bytes: two weights with one key are the same weight.
+    ``fault`` says why the values cannot be told, where the quantization does not fit.
     """
 
     tensor: Tensor
     steps: tuple[str, ...] = ()
     quantization: Quantization | None = None
+    fault: str = ""
 
     @property
     def name(self) -> str:
@@ -68,17 +93,25 @@ class Weight:
         tensor is stored as float32; the caller may then sort the answer in place.
         """
         if self.quantization is not None:
-            values = _dequantize(self.tensor.read(), self.quantization)
-        elif self.tensor.dtype == np.float32:
+            return np.abs(_dequantize(self.tensor.read(), self.quantization)).reshape(-1)
+        if self.tensor.dtype == np.float32:
             flat = self.tensor.read_flat(scratch)
             np.abs(flat, out=flat)
             return flat
-        else:
-            values = self.tensor.read().astype(np.float32)
-        return np.abs(values, dtype=np.float32).reshape(-1)
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite
+            return np.abs(self.tensor.read().astype(np.float32)).reshape(-1)
 
-    def count_zeros(self) -> int:
-        """Number of weights whose real value is zero."""
+    def stored_zero(self) -> NDArray[np.generic]:
+        """The stored value that stands for zero, in a shape that broadcasts over the tensor."""
+        if self.quantization is None:
+            return np.zeros((), self.tensor.dtype)
+        zero_point = _spread(self.quantization.zero_point, self.shape, self.quantization)
+        return np.asarray(zero_point.astype(self.tensor.dtype))
+
+    def count_zeros(self) -> int | None:
+        """Number of weights whose real value is zero; None where the values cannot be told."""
+        if self.fault:
+            return None
         if self.quantization is None:
             return self.size - int(np.count_nonzero(self.tensor.read()))
         return self.size - int(np.count_nonzero(self.magnitudes()))
@@ -86,7 +119,8 @@ class Weight:
 
 def _dequantize(stored: NDArray[np.generic], q: Quantization) -> NDArray[np.float32]:
     scale, zero_point = (_spread(p, stored.shape, q) for p in (q.scale, q.zero_point))
-    return ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return ((stored.astype(np.float64) - zero_point) * scale).astype(np.float32)
 
 
 def _spread(
@@ -97,5 +131,6 @@ def _spread(
         return parameter.reshape(())
     axis = q.axis % len(shape)
     if q.block_size:
-        return np.repeat(parameter, q.block_size, axis=axis).take(range(shape[axis]), axis=axis)
+        block = min(q.block_size, shape[axis])
+        return np.repeat(parameter, block, axis=axis).take(range(shape[axis]), axis=axis)
     return parameter.reshape([-1 if i == axis else 1 for i in range(len(shape))])

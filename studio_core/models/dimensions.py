@@ -10,11 +10,14 @@ from studio_core.errors import InvalidRequestError
 
 
 def input_batch(graph: onnx.GraphProto) -> int:
-    """The fixed first dimension that all inputs share; 1 where it is free or differs."""
+    """The first dimension that all inputs share; 1 where it is free or differs.
+
+    A vector is no batch: its one dimension may be the features as well.
+    """
     first = set()
     for value in _inputs(graph):
         dims = value.type.tensor_type.shape.dim
-        if dims:
+        if len(dims) > 1:
             first.add(dims[0].dim_value if dims[0].HasField("dim_value") else 1)
     return first.pop() if len(first) == 1 and min(first) > 0 else 1
 

@@ -20,13 +20,18 @@ def locate(tensor: onnx.TensorProto, folder: Path, num_bytes: int) -> Storage:
     """The storage of an external tensor that takes ``num_bytes`` below ``folder``."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     file = resolve(entries.get("location", ""), folder, tensor.name)
-    offset = _number(entries, "offset", 0, tensor.name)
-    length = _number(entries, "length", num_bytes, tensor.name)
+    return storage(entries, file, num_bytes, tensor.name)
+
+
+def storage(entries: dict[str, str], file: Path, num_bytes: int, tensor_name: str) -> Storage:
+    """The place in ``file`` that the ``entries`` name, by default ``num_bytes`` from its start."""
+    offset = _number(entries, "offset", 0, tensor_name)
+    length = _number(entries, "length", num_bytes, tensor_name)
     available = file.stat().st_size
     if offset + length > available:
         raise MissingDataError(
             f"External data file {file.name} has {available} bytes, but tensor "
-            f"'{tensor.name}' lies at {offset} to {offset + length}. Copy the file again."
+            f"'{tensor_name}' lies at {offset} to {offset + length}. Copy the file again."
         )
     return Storage(file, offset, length)
 
@@ -42,7 +47,7 @@ def resolve(location: str, folder: Path, tensor_name: str) -> Path:
     if ".." in posix.parts or ".." in windows.parts:
         raise UnsafePathError(f"{what}, outside the model's folder; Studio does not read it.")
     path = folder / location
-    if not path.exists():
+    if not exists(path):
         raise MissingDataError(
             f"{what}, and there is no such file beside the model. Put it into {folder}."
         )
@@ -53,6 +58,14 @@ def resolve(location: str, folder: Path, tensor_name: str) -> Path:
     if not path.is_file():
         raise UnsafePathError(f"{what}, which is not a regular file.")
     return path
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file; a name that the system cannot hold is none either."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _number(entries: dict[str, str], key: str, default: int, tensor_name: str) -> int:

@@ -50,11 +50,11 @@ class Node:
     def outputs(self) -> tuple[str, ...]:
         return tuple(self.proto.output)
 
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """The value of an attribute (strings decoded), or ``default``."""
+    def integer(self, name: str, default: int) -> int:
+        """The value of an integer attribute; ``default`` where it is absent or no integer."""
         for attribute in self.proto.attribute:
-            if attribute.name == name:
-                return _plain(onnx.helper.get_attribute_value(attribute))
+            if attribute.name == name and attribute.type == onnx.AttributeProto.INT:
+                return int(attribute.i)
         return default
 
     def attributes(self) -> dict[str, Any]:
@@ -115,16 +115,17 @@ def index_graph(graph: onnx.GraphProto, make_tensor: TensorMaker) -> list[Scope]
     """All scopes of ``graph``, the main one first. Iterative: depth costs no stack."""
     main = Scope((), None)
     scopes: list[Scope] = []
+    taken: set[str] = set()
     waiting = [(graph, main)]
     while waiting:
         proto, scope = waiting.pop()
         scopes.append(scope)
-        waiting.extend(reversed(_fill(scope, proto, make_tensor)))
+        waiting.extend(reversed(_fill(scope, proto, make_tensor, taken)))
     return scopes
 
 
 def _fill(
-    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker
+    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker, taken: set[str]
 ) -> list[tuple[onnx.GraphProto, Scope]]:
     """Index one graph; answers the subgraphs found in it with their scopes."""
     for tensor in graph.initializer:
@@ -138,12 +139,12 @@ def _fill(
     subgraphs: list[tuple[onnx.GraphProto, Scope]] = []
     for position, proto in enumerate(graph.node):
         first = next((o for o in proto.output if o), None) or f"node_{position}"
-        node = Node(prefix + first, proto, scope)
+        node = Node(_unique(prefix + first, taken), proto, scope)
         scope.nodes.append(node)
         for output in proto.output:
             if output:
                 scope.producers[output] = node
-        if proto.op_type == "Constant":
+        if proto.op_type == "Constant" and proto.output:
             _note_constant(scope, proto, make_tensor)
         for attribute in proto.attribute:
             for number, subgraph in enumerate(_graphs(attribute)):
@@ -151,6 +152,16 @@ def _fill(
                 path = (*scope.path, proto.name or first, part)
                 subgraphs.append((subgraph, Scope(path, scope)))
     return subgraphs
+
+
+def _unique(wanted: str, taken: set[str]) -> str:
+    """``wanted``, with a number behind it where two subgraphs bear one name."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}#{number}"
+    taken.add(name)
+    return name
 
 
 def _graphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:

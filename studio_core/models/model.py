@@ -10,15 +10,16 @@ from functools import cached_property
 from pathlib import Path
 
 import onnx
-import onnx.inliner
 import onnx.shape_inference
 from google.protobuf.message import DecodeError
 
 from studio_core.errors import InvalidModelError, NotAModelError, NotFoundError
 from studio_core.models import external_data
 from studio_core.models.dimensions import bind_dimensions, input_batch
+from studio_core.models.functions import inline_functions
 from studio_core.models.graph_index import Node, Scope, Shape, index_graph
-from studio_core.models.tensor import Storage, Tensor
+from studio_core.models.tensor import Storage, Tensor, dtype_name
+from studio_core.models.text import check_names
 from studio_core.models.wire import INLINE_LIMIT, strip_weights
 
 
@@ -45,7 +46,7 @@ class Model:
     inputs: tuple[ValueInfo, ...]
     outputs: tuple[ValueInfo, ...]
     batch: int
-    """The fixed batch size the model was exported with; 1 where the batch is free."""
+    """The batch size of the shapes: as exported or given in ``dimensions``, otherwise 1."""
     dimensions: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -98,7 +99,7 @@ def open_model(path: str | Path, *, dimensions: Mapping[str, int] | None = None)
     reason: not a model, truncated, external data missing or outside the folder.
     """
     path = Path(path)
-    if not path.exists():
+    if not external_data.exists(path):
         raise NotFoundError(f"Path {path} does not exist")
     try:
         return _open(path, dimensions or {})
@@ -111,17 +112,18 @@ def _open(path: Path, dimensions: Mapping[str, int]) -> Model:
         raise NotAModelError("it is a folder; give the .onnx file in it.")
     proto = _parse(path)
     if proto.functions:
-        proto = _inline_functions(proto)
+        proto = inline_functions(proto)
     inputs, outputs = _declared(proto, proto.graph.input), _declared(proto, proto.graph.output)
-    batch = input_batch(proto.graph)
-    # What the caller gave is checked first; an unknown name is the caller's mistake.
     bound = bind_dimensions(proto.graph, dimensions)
+    batch = input_batch(proto.graph)
     folder = path.parent
     _keep_small_integers_inline(proto, path)
     proto, notes = _infer_shapes(proto)
 
     def make_tensor(name: str, tensor: onnx.TensorProto, scope: tuple[str, ...]) -> Tensor:
-        return Tensor(name, tensor, _storage(tensor, path, folder), scope)
+        made = Tensor(name, tensor, storage_of(tensor, path, folder), scope)
+        made.check()
+        return made
 
     scopes = tuple(index_graph(proto.graph, make_tensor))
     return Model(path, proto, scopes, inputs, outputs, batch, bound, notes)
@@ -131,12 +133,9 @@ def _parse(path: Path) -> onnx.ModelProto:
     with path.open("rb") as file:
         if path.stat().st_size == 0:
             raise NotAModelError("The file is empty.")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            data = memoryview(mapped)
-            try:
-                stripped = strip_weights(data, path.name)
-            finally:
-                data.release()
+        # Not closed here: while an error is on its way, its traceback holds parts of the map.
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        stripped = strip_weights(memoryview(mapped), path.name)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(stripped)
@@ -148,15 +147,8 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise InvalidModelError(
             "The model names no operator set (opset_import). It may be cut off; copy it again."
         )
+    check_names(proto)
     return proto
-
-
-def _inline_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its local functions expanded, so that their layers have shapes and ids."""
-    try:
-        return onnx.inliner.inline_local_functions(proto)
-    except Exception as error:  # the C++ inliner raises bare RuntimeErrors
-        raise InvalidModelError(f"Its functions cannot be expanded: {error}") from error
 
 
 def _declared(proto: onnx.ModelProto, values: object) -> tuple[ValueInfo, ...]:
@@ -172,8 +164,7 @@ def _declared(proto: onnx.ModelProto, values: object) -> tuple[ValueInfo, ...]:
                 d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
                 for d in tensor_type.shape.dim
             )
-        dtype = onnx.TensorProto.DataType.Name(tensor_type.elem_type).lower()
-        found.append(ValueInfo(value.name, dtype, shape))
+        found.append(ValueInfo(value.name, dtype_name(tensor_type.elem_type), shape))
     return tuple(found)
 
 
@@ -183,7 +174,7 @@ def _keep_small_integers_inline(proto: onnx.ModelProto, path: Path) -> None:
     for tensor in proto.graph.initializer:
         external = tensor.data_location == onnx.TensorProto.EXTERNAL
         if external and tensor.data_type in integers:
-            handle = Tensor(tensor.name, tensor, _storage(tensor, path, path.parent))
+            handle = Tensor(tensor.name, tensor, storage_of(tensor, path, path.parent))
             if handle.num_bytes <= INLINE_LIMIT:
                 values = handle.read()
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
@@ -196,11 +187,12 @@ def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, .
         return proto, (f"Shapes are unknown: ONNX shape inference failed ({error}).",)
 
 
-def _storage(tensor: onnx.TensorProto, path: Path, folder: Path) -> Storage | None:
+def storage_of(tensor: onnx.TensorProto, path: Path, folder: Path) -> Storage | None:
+    """Where the values of ``tensor``, of the model at ``path``, are; None if inline."""
     if tensor.data_location != onnx.TensorProto.EXTERNAL:
         return None
     entries = {entry.key: entry.value for entry in tensor.external_data}
     if entries.get("location") == path.name:
-        # Written by strip_weights: the file is the model itself, already known to be whole.
-        return Storage(path, int(entries["offset"]), int(entries["length"]))
+        # Written by strip_weights, or by the model's author: only the first is sure to fit.
+        return external_data.storage(entries, path, 0, tensor.name)
     return external_data.locate(tensor, folder, Tensor(tensor.name, tensor, None).num_bytes)

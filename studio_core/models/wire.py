@@ -55,11 +55,11 @@ class _Field(NamedTuple):
     end: int
 
 
-class _Overrun(Exception):
+class _OverrunError(Exception):
     """A value reaches past the end of the message that holds it."""
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """These bytes are not a protobuf message."""
 
 
@@ -74,12 +74,12 @@ def strip_weights(data: memoryview, file_name: str, inline_limit: int = INLINE_L
     _check_beginning(data)
     try:
         return b"".join(_Stripper(data, file_name, inline_limit).message("Model", 0, len(data)))
-    except _Overrun as overrun:
+    except _OverrunError as overrun:
         raise TruncatedModelError(
             f"The file ends too early: {overrun} It has {len(data)} bytes. "
             "Copy or download it again."
         ) from None
-    except _Malformed as fault:
+    except _MalformedError as fault:
         raise NotAModelError(f"The file is not an ONNX model: {fault}") from None
 
 
@@ -89,7 +89,7 @@ def _check_beginning(data: memoryview) -> None:
         raise NotAModelError("The file is empty.")
     try:
         number, wire_type, _ = _tag(data, 0, len(data))
-    except (_Overrun, _Malformed):
+    except (_OverrunError, _MalformedError):
         number, wire_type = 0, 0
     if _MODEL_FIELDS.get(number) != wire_type or number == 0:
         raise NotAModelError(
@@ -118,7 +118,7 @@ class _Stripper:
         for field in _fields(self.data, start, end):
             child = nested.get(field.number)
             if kind == "Model" and field.number not in _MODEL_FIELDS:
-                raise _Malformed(f"it holds an unknown part (field {field.number}).")
+                raise _MalformedError(f"it holds an unknown part (field {field.number}).")
             if child is None or field.wire_type != _BYTES:
                 continue
             if field.end - field.body <= self.inline_limit:
@@ -132,17 +132,13 @@ class _Stripper:
         return chunks
 
     def tensor(self, start: int, end: int) -> list[bytes | memoryview]:
-        fields = list(_fields(self.data, start, end))
-        payload = [
-            f
-            for f in fields
-            if f.number in _PAYLOADS
-            and f.wire_type == _BYTES
-            and f.end - f.body > self.inline_limit
-        ]
-        if len(payload) != 1:
+        payload = [f for f in _fields(self.data, start, end) if f.number in _PAYLOADS]
+        # protobuf allows a repeated field in pieces; those are left for its parser to join.
+        if len(payload) != 1 or payload[0].wire_type != _BYTES:
             return [self.data[start:end]]
         (large,) = payload
+        if large.end - large.body <= self.inline_limit:
+            return [self.data[start:end]]
         return [
             self.data[start : large.start],
             self.data[large.end : end],
@@ -183,9 +179,9 @@ def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
         elif wire_type in _FIXED_SIZE:
             stop = body + _FIXED_SIZE[wire_type]
         else:
-            raise _Malformed(f"at byte {position} stands no valid field.")
+            raise _MalformedError(f"at byte {position} stands no valid field.")
         if stop > end:
-            raise _Overrun(
+            raise _OverrunError(
                 f"the part that begins at byte {position} should reach to byte {stop}, past {end}."
             )
         yield _Field(number, wire_type, position, body, stop)
@@ -195,7 +191,7 @@ def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
 def _tag(data: memoryview, position: int, end: int) -> tuple[int, int, int]:
     value, body = _read_varint(data, position, end)
     if value >> 3 == 0:
-        raise _Malformed(f"at byte {position} stands no valid field.")
+        raise _MalformedError(f"at byte {position} stands no valid field.")
     return value >> 3, value & 7, body
 
 
@@ -209,8 +205,8 @@ def _read_varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
             return value, position
         shift += 7
         if shift > 63:
-            raise _Malformed(f"at byte {position} stands a number that is too long.")
-    raise _Overrun(f"a number at byte {position} is cut off.")
+            raise _MalformedError(f"at byte {position} stands a number that is too long.")
+    raise _OverrunError(f"a number at byte {position} is cut off.")
 
 
 def _varint(value: int) -> bytes:

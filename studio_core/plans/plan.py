@@ -38,9 +38,15 @@ class PruningPlan:
                 )
 
     def with_layer(self, layer_id: str, sparsity: float, *, lock: bool = True) -> PruningPlan:
-        """The same plan with one layer set by hand, locked unless told otherwise."""
-        locked = self.locked | {layer_id} if lock else self.locked
-        return replace(self, sparsities={**self.sparsities, layer_id: sparsity}, locked=locked)
+        """The same plan with one layer set by hand, locked unless told otherwise.
+
+        Layers that share its weight go with it: one weight has one sparsity.
+        """
+        name = self.weight_names.get(layer_id)
+        changed = {i for i, other in self.weight_names.items() if other == name} | {layer_id}
+        locked = self.locked | changed if lock else self.locked
+        sparsities = {**self.sparsities, **dict.fromkeys(changed, sparsity)}
+        return replace(self, sparsities=sparsities, locked=locked)
 
     def locked_sparsities(self) -> dict[str, float]:
         """Sparsities of the locked layers, as `Planner.distribute` takes them."""
@@ -64,18 +70,27 @@ class PruningPlan:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> PruningPlan:
-        try:
-            layers = [(str(r["id"]), float(r["sparsity"]), r) for r in document["layers"]]
-        except (KeyError, TypeError, ValueError) as error:
+        """Read a plan; raises `InvalidRequestError` naming the first fault."""
+        rows = document.get("layers") if isinstance(document, Mapping) else None
+        if not isinstance(rows, list) or not all(map(_is_plan_row, rows)):
             raise InvalidRequestError(
                 "A plan needs 'layers', each with 'id' and 'sparsity' (a fraction from 0 to 1)."
-            ) from error
+            )
+        ids = [row["id"] for row in rows]
+        twice = (
+            next((i for i in ids if ids.count(i) > 1), None) if len(set(ids)) < len(ids) else None
+        )
+        if twice is not None:
+            raise InvalidRequestError(f"Layer '{twice}' is in the plan twice; name it once.")
+        for key in ("target", "balance"):
+            if document.get(key) is not None and not _is_number(document[key]):
+                raise InvalidRequestError(f"'{key}' of a plan must be a number or null.")
         return cls(
-            sparsities={layer_id: sparsity for layer_id, sparsity, _ in layers},
-            locked=frozenset(layer_id for layer_id, _, row in layers if row.get("locked")),
+            sparsities={row["id"]: float(row["sparsity"]) for row in rows},
+            locked=frozenset(row["id"] for row in rows if row.get("locked")),
             target=document.get("target"),
             balance=document.get("balance"),
-            weight_names={layer_id: str(r.get("name", layer_id)) for layer_id, _, r in layers},
+            weight_names={row["id"]: str(row.get("name", row["id"])) for row in rows},
         )
 
     def to_recipe(self, **schedule: Any) -> str:
@@ -86,6 +101,16 @@ class PruningPlan:
         return recipe_text(by_name, Schedule(**schedule))
 
 
+def _is_plan_row(row: Any) -> bool:
+    return (
+        isinstance(row, dict) and isinstance(row.get("id"), str) and _is_number(row.get("sparsity"))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1
+
+
 @dataclass(frozen=True)
 class PlanEstimate:
     """What a plan brings, before it is applied. Fractions are 0 to 1, None is unknown.
@@ -94,9 +119,10 @@ class PlanEstimate:
     parameters of the model. ``flops`` counts multiply-accumulates left if the runtime
     exploited every zero. ``bytes_dense`` is what the file takes while zeros are stored;
     ``bytes_sparse`` if each pruned tensor were kept as a bit mask and its non-zero values.
-    ``loss`` is the mean share of the layers' L2 norm that is removed (an estimate of
-    damage, not a measured loss). ``achieves_target`` is False where locks or limits keep
-    the plan from its target; ``note`` then says why.
+    ``loss`` is the mean loss of the layers in the analysis's own metric (for the estimate
+    by magnitude: the root mean square of the shares of L2 norm removed).
+    ``achieves_target`` is False where locks or limits keep the plan from its target;
+    ``note`` then says why.
     """
 
     num_weights: int

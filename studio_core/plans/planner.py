@@ -2,11 +2,14 @@
 
 `Planner.distribute` minimises
 
-    balance · mean loss of the layers + (1 − balance) · share of FLOPs left
+    balance · mean damage of the layers + (1 − balance) · share of FLOPs left
 
-for a given average sparsity. Each layer's cost curve is replaced by its lower convex hull;
-for convex curves, taking the cheapest next piece of any layer until the target is met is
-optimal (the continuous knapsack). One layer ends between two levels, so that the target
+for a given average sparsity. The damage of a layer is its loss to the power with which its
+metric adds up over layers (`Metric.additive_power`): the relative errors of independent
+layers add as squares, measured losses add as they are.
+
+Each layer's cost curve is replaced by its lower convex hull; for convex curves, taking the
+cheapest next piece of any layer until the target is met is optimal (the continuous knapsack). One layer ends between two levels, so that the target
 is met to the weight.
 """
 
@@ -22,10 +25,12 @@ from numpy.typing import NDArray
 
 from studio_core.errors import InfeasibleError, InvalidRequestError
 from studio_core.layers.layer import Layer
+from studio_core.plans.estimator import PlanEstimator
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.units import make_units
-from studio_core.pruning.counts import num_pruned
 from studio_core.sensitivity.analysis import Analysis, FloatArray
+
+_CHANCE_ZEROS = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +115,15 @@ class Planner:
         )
 
     @cached_property
+    def _zeros_now(self) -> FloatArray:
+        """Fraction of each unit that is zero already, shape [L]: a plan begins there.
+
+        A few zeros by chance (below 0.5 %) are not a sparsity and count as none.
+        """
+        found = np.array([group[0].sparsity or 0.0 for group in self.units.members])
+        return np.where(found < _CHANCE_ZEROS, 0.0, found)
+
+    @cached_property
     def _unit_of(self) -> dict[str, int]:
         return {layer.id: i for i, group in enumerate(self.units.members) for layer in group}
 
@@ -120,14 +134,19 @@ class Planner:
                 raise InvalidRequestError(
                     f"Layer '{layer_id}' cannot be locked: it is not a prunable layer here."
                 )
-            fixed[self._unit_of[layer_id]] = float(sparsity)
+            unit = self._unit_of[layer_id]
+            if fixed.setdefault(unit, float(sparsity)) != float(sparsity):
+                raise InvalidRequestError(
+                    f"Layer '{layer_id}' shares its weight with a layer that is locked to "
+                    f"{fixed[unit]}; lock both to one sparsity."
+                )
         return fixed
 
     def _fill(
         self, target: float, balance: float, limit: float, fixed: Mapping[int, float]
     ) -> FloatArray:
         sizes = self.units.sizes
-        sparsities = np.zeros(sizes.size)
+        sparsities = self._zeros_now.copy()
         for fixed_unit, sparsity in fixed.items():
             sparsities[fixed_unit] = sparsity
         wanted = target * float(sizes.sum()) - float(sizes @ sparsities)
@@ -136,8 +155,9 @@ class Planner:
         unit, start, end = pieces.unit[free], pieces.start[free], pieces.end[free]
         reached = np.cumsum(pieces.num_weights[free])
         total = float(reached[-1]) if reached.size else 0.0
-        # Half a weight of slack: targets are decimal fractions of whole weights.
-        if wanted < -0.5 or wanted > total + 0.5:
+        # Half a weight of slack: targets are decimal fractions of whole weights. More than
+        # the target may be zero already; only locks can make a plan ask for too much.
+        if wanted > total + 0.5 or (wanted < -0.5 and fixed):
             raise self._infeasible(target, float(sizes @ sparsities), total, limit, bool(fixed))
         if wanted <= 0.0 or not reached.size:
             return sparsities
@@ -157,11 +177,12 @@ class Planner:
         why = f"the locked layers and the limit of {limit:.1%} a layer"
         if not has_locks:
             why = f"the limit of {limit:.1%} a layer"
+        verb = "allow" if has_locks else "allows"
         unknown = int(np.sum(~self.units.known))
         if unknown:
             why += f" ({unknown} layers have no loss curve and stay dense)"
         return InfeasibleError(
-            f"An average sparsity of {target:.1%} cannot be reached: {why} allow "
+            f"An average sparsity of {target:.1%} cannot be reached: {why} {verb} "
             f"{low:.1%} to {high:.1%}. Change the target, the limit or the locks."
         )
 
@@ -169,104 +190,45 @@ class Planner:
         costs = self._costs(balance)
         found: list[tuple[float, int, float, float, float]] = []
         for unit in np.flatnonzero(self.units.known):
-            levels, values = _up_to(limit, self.units.levels, costs[unit])
+            first = float(self._zeros_now[unit])
+            if first >= limit:
+                continue
+            levels, values = _between(first, limit, self.units.levels, costs[unit])
             size = float(self.units.sizes[unit])
+            slope = -np.inf
             for a, b in _hull_pieces(levels, values):
                 weights = size * (levels[b] - levels[a])
-                slope = (values[b] - values[a]) / weights
+                # Rounding must not put a piece before the one below it.
+                slope = max(slope, (values[b] - values[a]) / weights)
                 found.append((slope, int(unit), levels[a], levels[b], weights))
         table = np.array(sorted(found), np.float64).reshape(-1, 5)
         return _Pieces(table[:, 1].astype(np.int64), table[:, 2], table[:, 3], table[:, 4])
 
     def _costs(self, balance: float) -> FloatArray:
         """Cost of each unit and level, shape [L, K]; rising in sparsity as far as loss is."""
-        losses = np.maximum.accumulate(self.units.losses, axis=1)
+        damage = self.units.damage(self.units.losses, self.loss.metric.additive_power)
+        damage = np.maximum.accumulate(damage, axis=1)
         num_layers = max(1, len(self.prunable_layers))
         flops = np.nan_to_num(self.units.flops)  # unknown work is no argument for pruning
         total = flops[:, 0].sum() or 1.0
-        return np.asarray(balance * losses / num_layers + (1.0 - balance) * flops / total)
+        return np.asarray(balance * damage / num_layers + (1.0 - balance) * flops / total)
+
+    @cached_property
+    def _estimator(self) -> PlanEstimator:
+        return PlanEstimator(self.units, self.layers, self.total_params, self.loss.metric)
 
     def estimate(self, plan: PruningPlan) -> PlanEstimate:
         """What ``plan`` brings; layers that it does not name stay as they are."""
-        groups = self.units.members
-        asked = np.array([plan.sparsities.get(group[0].id, 0.0) for group in groups])
-        sizes = self.units.sizes.astype(np.int64)
-        zeros = np.array(
-            [
-                max(int(num_pruned(size, s)), group[0].num_zeros or 0)
-                for size, s, group in zip(sizes.tolist(), asked.tolist(), groups, strict=True)
-            ],
-            np.int64,
-        )
-        num_weights = int(sizes.sum())
-        dense = sum(layer.num_bytes for layer in self._unique_layers)
-        flops_dense, flops = self._flops(zeros / np.maximum(sizes, 1))
-        note, achieved = self._compare(plan, float(zeros.sum()) / max(1, num_weights))
-        return PlanEstimate(
-            num_weights=num_weights,
-            num_zeros=int(zeros.sum()),
-            sparsity=float(zeros.sum()) / max(1, num_weights),
-            model_sparsity=float(zeros.sum()) / max(1, self.total_params),
-            flops_dense=flops_dense,
-            flops=flops,
-            bytes_dense=dense,
-            bytes_sparse=dense - self._bytes_saved(zeros),
-            loss=self._loss(asked),
-            achieves_target=achieved,
-            note=note,
-        )
-
-    @cached_property
-    def _unique_layers(self) -> tuple[Layer, ...]:
-        """Layers with a weight, one for each stored weight."""
-        seen = {x.weight.key: x for x in self.layers if x.weight is not None}
-        return tuple(seen.values())
-
-    def _flops(self, sparsities: FloatArray) -> tuple[int | None, int | None]:
-        if any(layer.macs is None for layer in self.prunable_layers):
-            return None, None
-        dense = sum(layer.macs or 0 for layer in self.layers)
-        saved = sum(
-            (layer.macs or 0) * sparsity
-            for group, sparsity in zip(self.units.members, sparsities.tolist(), strict=True)
-            for layer in group
-        )
-        return dense, round(dense - saved)
-
-    def _bytes_saved(self, zeros: NDArray[np.int64]) -> int:
-        saved = 0
-        for group, num_zeros in zip(self.units.members, zeros.tolist(), strict=True):
-            weight = group[0].weight
-            if weight is None or not weight.size:
-                continue
-            values = round(weight.num_bytes * (weight.size - num_zeros) / weight.size)
-            saved += max(0, weight.num_bytes - values - (weight.size + 7) // 8)
-        return saved
-
-    def _loss(self, sparsities: FloatArray) -> float | None:
-        known = self.units.known
-        if not known.any():
-            return None
-        losses = self.units.losses_at(sparsities)
-        num_layers = sum(
-            len(group) for group, k in zip(self.units.members, known, strict=True) if k
-        )
-        return float(losses[known].sum()) / num_layers
-
-    def _compare(self, plan: PruningPlan, sparsity: float) -> tuple[str, bool]:
-        if plan.target is None or abs(sparsity - plan.target) <= 0.0005:
-            return "", True
-        if sparsity > plan.target:
-            return "More is zero than the plan asks: some weights are zero already.", True
-        return f"The plan reaches {sparsity:.1%} of the {plan.target:.1%} asked for.", False
+        return self._estimator.estimate(plan)
 
 
-def _up_to(limit: float, levels: FloatArray, values: FloatArray) -> tuple[list[float], list[float]]:
-    """The curve up to ``limit``, which becomes its last level."""
-    inside = levels < limit
-    xs = [*levels[inside].tolist(), limit]
-    ys = [*values[inside].tolist(), float(np.interp(limit, levels, values))]
-    return xs, ys
+def _between(
+    first: float, last: float, levels: FloatArray, values: FloatArray
+) -> tuple[list[float], list[float]]:
+    """The curve from ``first`` to ``last``, which become its first and last level."""
+    inside = levels[(levels > first) & (levels < last)]
+    xs = np.concatenate([[first], inside, [last]])
+    return xs.tolist(), np.interp(xs, levels, values).tolist()
 
 
 def _hull_pieces(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[int, int]]:

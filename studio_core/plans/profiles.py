@@ -63,7 +63,7 @@ def _sparsities(given: Any) -> tuple[float, ...]:
 
 
 def _profile(given: Any) -> Profile:
-    if given not in {p.value for p in Profile}:
+    if given not in [p.value for p in Profile]:
         names = ", ".join(Profile)
         raise InvalidRequestError(f"'pruning_profile' must be one of {names}; it is {given!r}.")
     return Profile(given)

@@ -31,8 +31,10 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 6 <= self.training_epochs <= 100_000:
             raise InvalidRequestError("'training_epochs' must be from 6 to 100000.")
-        if not self.pruning_update_frequency > 0:
-            raise InvalidRequestError("'pruning_update_frequency' must be above 0.")
+        if not 0 < self.pruning_update_frequency <= self.training_epochs:
+            raise InvalidRequestError(
+                "'pruning_update_frequency' must be above 0 and at most the number of epochs."
+            )
         for name in ("init_training_lr", "final_training_lr"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise InvalidRequestError(f"'{name}' must be from 0 to 1.")
@@ -138,4 +140,11 @@ def _represent(dumper: yaml.SafeDumper, modifier: Modifier) -> yaml.Node:
     return dumper.represent_mapping(f"!{modifier.name}", modifier.arguments)
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # Unquoted and in single quotes PyYAML writes these as they are and reads them as spaces.
+    style = '"' if any(mark in text for mark in "\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 _RecipeDumper.add_representer(Modifier, _represent)
+_RecipeDumper.add_representer(str, _represent_text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,16 @@ class Units:
     def known(self) -> np.ndarray:
         """Units whose loss curve is known at every level, bool [L]."""
         return np.asarray(~np.isnan(self.losses).any(axis=1))
+
+    @cached_property
+    def num_layers(self) -> FloatArray:
+        """Layers of each unit, shape [L]; more than one where they share a weight."""
+        return np.array([len(group) for group in self.members], np.float64)
+
+    def damage(self, losses: FloatArray, power: float) -> FloatArray:
+        """Losses of units ([L] or [L, K]) as what adds up: Σ loss^power over their layers."""
+        count = self.num_layers.reshape(-1, *[1] * (losses.ndim - 1))
+        return np.asarray(count * (losses / count) ** power)
 
     def losses_at(self, sparsities: FloatArray) -> FloatArray:
         """Loss of each unit at its sparsity, linear between levels, shape [L]."""
@@ -96,7 +107,7 @@ def _on_grid(curve: LossCurve | PerfCurve, levels: FloatArray) -> FloatArray:
     ys = np.concatenate([[start], values])
     xs = np.concatenate([[0.0], curve.sparsities])
     keep = ~np.isnan(ys)
-    if keep.sum() < 2:
+    if np.unique(xs[keep]).size < 2:
         return np.full(levels.size, np.nan)
     # Beyond the last known level the curve goes on with its last slope, not flat.
     inside = np.interp(levels, xs[keep], ys[keep])

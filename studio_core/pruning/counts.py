@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def num_pruned(size: int, sparsity: ArrayLike) -> NDArray[np.int64]:
-    """Number of weights set to zero in a layer of ``size`` weights, same shape as ``sparsity``.
+def num_pruned(size: ArrayLike, sparsity: ArrayLike) -> NDArray[np.int64]:
+    """Number of weights set to zero in a layer of ``size`` weights; the shapes broadcast.
 
     The nearest whole number to sparsity · size, halves rounded up. An exact count, not a
     threshold on the magnitude: with a threshold, weights of equal magnitude would all stay
     or all go, and a constant tensor could not be pruned at all.
     """
-    counts = np.floor(np.asarray(sparsity, np.float64) * size + 0.5)
-    return np.clip(counts, 0, size).astype(np.int64)
+    sizes = np.asarray(size, np.int64)
+    counts = np.floor(np.asarray(sparsity, np.float64) * sizes + 0.5)
+    return np.asarray(np.clip(counts, 0, sizes), np.int64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,18 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """What the values of an analysis mean."""
+    """What the values of an analysis mean.
+
+    Losses of several pruned layers add up as Σ loss^``additive_power``: 2 for relative
+    errors, whose squares add where layers err independently; 1 where nothing better is known.
+    """
 
     name: str
     label: str
     unit: str
     higher_is_better: bool
     description: str
+    additive_power: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +107,10 @@ class Analysis:
     def layer_ids(self) -> tuple[str, ...]:
         return tuple(curve.layer_id for curve in self.curves)
 
+    @cached_property
+    def _by_layer(self) -> dict[str, LossCurve | PerfCurve]:
+        return {curve.layer_id: curve for curve in self.curves}
+
     def curve(self, layer_id: str) -> LossCurve | PerfCurve | None:
         """The curve of a layer, or None where this analysis does not hold it."""
-        return next((c for c in self.curves if c.layer_id == layer_id), None)
+        return self._by_layer.get(layer_id)

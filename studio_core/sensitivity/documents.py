@@ -82,7 +82,7 @@ def _perf_point(
 
 
 def _known(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else value
+    return value if value is not None and math.isfinite(value) else None
 
 
 def from_document(kind: AnalysisKind | str, name: str, document: Mapping[str, Any]) -> Analysis:
@@ -92,7 +92,7 @@ def from_document(kind: AnalysisKind | str, name: str, document: Mapping[str, An
     ``loss`` (loss) or ``flops`` and ``timing`` (perf), null where unknown.
     """
     kind = AnalysisKind(kind)
-    entries = document.get("layerSensitivities")
+    entries = document.get("layerSensitivities") if isinstance(document, Mapping) else None
     if not isinstance(entries, list):
         raise InvalidRequestError("An analysis needs a list of layer sensitivities.")
     read = _read_loss if kind is AnalysisKind.LOSS else _read_perf
@@ -111,7 +111,7 @@ def from_document(kind: AnalysisKind | str, name: str, document: Mapping[str, An
 
 
 def _names_a_source(document: Mapping[str, Any]) -> bool:
-    return document.get("source") in {s.value for s in Source}
+    return document.get("source") in [s.value for s in Source]
 
 
 def _check_unique(ids: list[str]) -> None:
@@ -181,12 +181,22 @@ def _number(point: Mapping[str, Any], key: str, where: str) -> float | None:
     value = point.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise InvalidRequestError(f"'{key}' of {where} must be a finite number or null.")
     return float(value)
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number with hundreds of digits
+        return False
+
+
 def _read_metric(kind: AnalysisKind, given: Any) -> Metric:
+    known = {metric.name: metric for metric in (*METRICS.values(), FLOPS)}
+    if isinstance(given, dict) and given.get("name") in list(known):
+        return known[given["name"]]
     if isinstance(given, dict) and isinstance(given.get("name"), str):
         return Metric(
             given["name"],

@@ -36,7 +36,10 @@ def full_grid(size: int) -> FloatArray:
 
 def checked_levels(levels: Sequence[float]) -> FloatArray:
     """Levels as a rising float64 array; refuses what is not a fraction above 0."""
-    array = np.unique(np.asarray(levels, np.float64))
+    try:
+        array = np.unique(np.asarray(levels, np.float64))
+    except (TypeError, ValueError):
+        raise InvalidRequestError("Sparsity levels must be a list of numbers.") from None
     array = array[array != 0.0]  # level 0 is the baseline and always there
     if not array.size:
         raise InvalidRequestError("Give at least one sparsity level above 0.")

@@ -11,6 +11,7 @@ no layer is held longer than its own turn (performance: docs of `benchmarks/`).
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,7 @@ METRICS = {
         "",
         higher_is_better=False,
         description="sqrt(sum of removed w² / sum of w²), 0 to 1: comparable between layers.",
+        additive_power=2.0,
     ),
 }
 
@@ -104,7 +106,7 @@ def loss_curves_iter(
         losses = _removed(layer, grid, metric, pool)
         return LossCurve(layer.id, layer.name, grid, losses)
 
-    with ThreadPoolExecutor(num_threads or min(2, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(max(1, num_threads or min(2, os.cpu_count() or 1))) as threads:
         yield from threads.map(curve, prunable)
 
 
@@ -132,10 +134,19 @@ def _removed(
     counts = num_pruned(ordered.size, sparsities)
     if metric is MagnitudeMetric.MAGNITUDE:
         return _cumulative(ordered, counts, np.sum)
+    largest = float(ordered[-1])
+    if not math.isfinite(largest):
+        return np.full(counts.size, np.nan)  # NaN or infinite weights: no share is known
+    if largest == 0.0:
+        return np.zeros(counts.size)  # a layer of zeros loses nothing at any level
+    if not _SQUARES_FIT[0] < largest < _SQUARES_FIT[1]:
+        ordered /= np.float32(largest)
     energy = _cumulative(ordered, np.append(counts, ordered.size), _sum_of_squares)
-    total = energy[-1]
-    # A layer of zeros loses nothing at any level.
-    return np.sqrt(energy[:-1] / total) if total > 0 else np.zeros(counts.size)
+    return np.asarray(np.sqrt(energy[:-1] / energy[-1]))
+
+
+# Magnitudes whose squares, summed over a layer, neither vanish nor overflow in float32.
+_SQUARES_FIT = (1e-12, 1e12)
 
 
 def _sum_of_squares(values: NDArray[np.float32]) -> float:

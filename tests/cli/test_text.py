@@ -45,7 +45,7 @@ def test_sizes(value: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "0.00"), (0.0001, "<0.001"), (0.004, "0.004"), (0.8, "0.80"), (math.nan, "–")],
+    [(0.0, "0"), (0.0001, "<0.001"), (0.004, "0.004"), (0.8, "0.80"), (math.nan, "–")],
 )
 def test_fractions(value: float, shown: str) -> None:
     assert text.fraction(value) == shown

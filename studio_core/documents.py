@@ -1,15 +1,14 @@
-"""Layers, models, projects and plans as JSON documents; None stands for unknown.
+"""Layers, models, projects and plans as JSON documents, one form for REST and scripts.
 
-A layer and a project hold every key that REST gives them, and more: a program that reads the
-one can read the other.
-Sensitivity analyses have theirs in `studio_core.sensitivity.documents`.
+Keys that the contract names are its own; None stands for unknown. Sensitivity analyses have
+theirs in `studio_core.sensitivity.documents`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command line imports this room before it knows what it needs
     from studio_core.layers import Layer, ModelSummary
     from studio_core.models.model import Model, ValueInfo
     from studio_core.plans import PlanEstimate, PruningPlan
@@ -25,7 +24,7 @@ def layer_document(layer: Layer) -> Document:
         "name": layer.name,
         "nodeName": layer.node_name,
         "opType": layer.op_type,
-        "op_type": layer.op_type,  # this and `output` are REST's spellings
+        "op_type": layer.op_type,  # the contract writes it so, and `output` for the list
         "inputs": list(layer.inputs),
         "output": list(layer.outputs),
         "outputs": list(layer.outputs),

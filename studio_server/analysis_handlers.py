@@ -1,0 +1,64 @@
+"""Sensitivity analyses: estimated, read, run and saved."""
+
+from __future__ import annotations
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from studio_server import wire
+from studio_server.base import StudioHandler
+from studio_server.requests import RunOptions, read_analysis
+
+
+class LatestAnalysisHandler(StudioHandler):
+    """``…/sparse-analysis/:kind``: the one of its kind that was saved last"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, project_id: str, kind: str) -> None:
+        await self.answer(lambda: self.workbench.analysis_document(project_id, kind))
+
+
+class AnalysisHandler(StudioHandler):
+    """``…/sparse-analysis/:kind/:analysis_id``"""
+
+    @web.authenticated
+    @authorized
+    async def get(self, project_id: str, kind: str, name: str) -> None:
+        await self.answer(lambda: self.workbench.analysis_document(project_id, kind, name))
+
+    @web.authenticated
+    @authorized
+    async def post(self, project_id: str, kind: str, name: str) -> None:
+        await self.answer(lambda: self._run(project_id, kind, name, RunOptions.read(self.body)))
+
+    @web.authenticated
+    @authorized
+    async def put(self, project_id: str, kind: str, name: str) -> None:
+        await self.answer(lambda: self._save(project_id, kind, name))
+
+    def _run(self, project_id: str, kind: str, name: str, options: RunOptions) -> wire.Document:
+        return self.workbench.run_analysis(project_id, kind, name, levels=options.levels)
+
+    def _save(self, project_id: str, kind: str, name: str) -> wire.Document:
+        document = read_analysis(self.body, kind)
+        return self.workbench.save_analysis(project_id, kind, name, document)
+
+
+class EstimateHandler(AnalysisHandler):
+    """``…/sparse-analysis/:kind/approx``: computed when asked for, never saved
+
+    To run or save under this name is refused by the core, as for any name it cannot take.
+    """
+
+    @web.authenticated
+    @authorized
+    async def get(self, project_id: str, kind: str, name: str) -> None:  # noqa: ARG002
+        resolution = self.get_query_argument("resolution", "default")
+        metric = self.get_query_argument("metric", "magnitude")
+        await self.answer(lambda: self._estimate(project_id, kind, resolution, metric))
+
+    def _estimate(self, project_id: str, kind: str, resolution: str, metric: str) -> wire.Document:
+        return wire.analysis(
+            self.workbench.estimate(project_id, kind, resolution=resolution, metric=metric)
+        )

@@ -1,0 +1,134 @@
+"""`StudioApp`: Studio inside a Jupyter server, or as a server of its own (``jupyter studio``)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp, ExtensionAppJinjaMixin
+from jupyter_server.utils import url_path_join
+from traitlets import Int, List, Unicode, default
+
+from studio_core.errors import StudioError
+from studio_core.projects import default_project_root
+from studio_core.workbench import Workbench
+from studio_server.routes import handlers
+
+DISTRIBUTION = "studio-workbench"
+FIRST_NOTEBOOK = Path("notebooks", "01_open_a_model.ipynb")
+
+
+class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
+    """Studio's REST interface and start page."""
+
+    name = "studio"
+    description = "Studio: open a neural network, see what pruning costs, plan it."
+    extension_url = "/studio"
+    load_other_extensions = True  # JupyterLab among them: the notebooks open there
+
+    aliases = {  # noqa: RUF012
+        "project-root": "StudioApp.project_root",
+        "model-root": "StudioApp.model_roots",
+    }
+
+    project_root = Unicode(
+        help="""Folder that holds one folder for each project. Created at start.
+        By default ~/studio-projects."""
+    ).tag(config=True)
+
+    model_roots = List(
+        Unicode(),
+        help="""Folders from which a model may be taken into a project, the first being
+        that of relative paths. By default the server's root directory.""",
+    ).tag(config=True)
+
+    max_request_bytes = Int(
+        32 << 20, min=1, help="""Largest body of a request, in bytes; larger ones answer 413."""
+    ).tag(config=True)
+
+    num_threads = Int(
+        8, min=1, help="""Number of requests that are worked on at one time; others wait."""
+    ).tag(config=True)
+
+    workbench: Workbench
+    threads: ThreadPoolExecutor
+
+    @default("project_root")
+    def _default_project_root(self) -> str:
+        # Not Jupyter's hidden data folder: projects are a person's work, to be found,
+        # copied and backed up with it.
+        return str(default_project_root())
+
+    @default("model_roots")
+    def _default_model_roots(self) -> list[str]:
+        return [self._root_dir]
+
+    @default("template_paths")
+    def _default_template_paths(self) -> list[str]:
+        return [str(Path(__file__).parent / "templates")]
+
+    def initialize_settings(self) -> None:
+        self.threads = ThreadPoolExecutor(self.num_threads, thread_name_prefix="studio")
+        self.workbench = Workbench(self.project_root, self.model_roots)
+        try:
+            self.workbench.store.make_root()
+        except StudioError as error:
+            # Others on this server need it even if Studio's folder cannot be made.
+            self.log.warning("Studio: %s", error)
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(handlers())
+
+    async def stop_extension(self) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def about(self) -> dict[str, Any]:
+        """What ``GET /api/studio`` answers: the version and the facts of the configuration."""
+        return {
+            "name": "Studio",
+            "version": _version(),
+            "projectRoot": str(self.workbench.store.root),
+            "modelRoots": self.model_roots,
+            "maxRequestBytes": self.max_request_bytes,
+            "openapi": self._url("api/studio/openapi.yaml"),
+        }
+
+    def start_page_facts(self) -> dict[str, Any]:
+        """What the start page shows; a link is None where there is nothing to go to."""
+        has_lab = "jupyterlab" in self._server.extension_manager.extensions
+        has_notebook = has_lab and Path(self._root_dir, FIRST_NOTEBOOK).is_file()
+        return {
+            "version": _version(),
+            "project_root": str(self.workbench.store.root),
+            "model_roots": self.model_roots,
+            "lab_url": self._url("lab") if has_lab else None,
+            "notebook": FIRST_NOTEBOOK.name,
+            "notebook_url": self._url(f"lab/tree/{FIRST_NOTEBOOK.as_posix()}")
+            if has_notebook
+            else None,
+            "openapi_url": self._url("api/studio/openapi.json"),  # a browser shows it
+            "projects_url": self._url("api/projects"),
+        }
+
+    @property
+    def _server(self) -> Any:
+        return self.serverapp
+
+    @property
+    def _root_dir(self) -> str:
+        return str(self._server.root_dir)
+
+    def _url(self, path: str) -> str:
+        return str(url_path_join(self._server.base_url, path))
+
+
+def _version() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+main = StudioApp.launch_instance

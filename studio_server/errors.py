@@ -1,0 +1,41 @@
+"""The one table from Studio's errors to HTTP statuses."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from tornado.web import HTTPError
+
+from studio_core.errors import (
+    ConflictError,
+    ForbiddenPathError,
+    InfeasibleError,
+    InvalidModelError,
+    InvalidRequestError,
+    NotFoundError,
+    StorageError,
+    StudioError,
+)
+
+# A subclass that is not named here has the status of its base class.
+STATUSES: dict[type[StudioError], HTTPStatus] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    InvalidModelError: HTTPStatus.BAD_REQUEST,
+    InvalidRequestError: HTTPStatus.BAD_REQUEST,
+    ForbiddenPathError: HTTPStatus.FORBIDDEN,
+    ConflictError: HTTPStatus.CONFLICT,
+    InfeasibleError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    # Not 500, which is kept for defects of Studio itself: here the disk is at fault, and
+    # the person who runs the server can mend it.
+    StorageError: HTTPStatus.INSUFFICIENT_STORAGE,
+}
+
+
+def status_of(error: StudioError) -> HTTPStatus:
+    """The status of the nearest class above ``error`` in the table."""
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def http_error(error: StudioError) -> HTTPError:
+    """``error`` as the server's own error; its message goes to the client as it is."""
+    return HTTPError(status_of(error), error.message)

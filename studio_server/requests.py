@@ -1,0 +1,178 @@
+"""What clients send, read into records; all that is wrong with it is said in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from studio_core.errors import InvalidRequestError
+from studio_core.projects.files import parse_object
+
+T = TypeVar("T")
+
+_IN_WORDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    list: "a list",
+    dict: "an object",
+}
+
+_RUN_OPTIONS: dict[str, type[object]] = {
+    "sparsityLevels": list,
+    "samples": int,
+    "batchSize": int,
+    "iterations": int,
+    "warmup": int,
+    "data": str,
+    "metric": str,
+    "async": bool,
+}
+_LEAST = {"samples": 1, "batchSize": 1, "iterations": 1, "warmup": 0}
+
+ANALYSIS_KEYS = {"loss": ("loss",), "perf": ("perf", "loss")}
+"""Where a saved analysis may stand; for perf the seed's text and its example differ."""
+
+
+@dataclass(frozen=True)
+class NewProject:
+    """Body of ``POST /api/projects``."""
+
+    model_path: str
+    config: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, body: bytes) -> NewProject:
+        given = read_object(body)
+        return cls(required(given, "modelPath", str), required(given, "projectConfig", dict))
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Body of ``POST …/sparse-analysis/:kind/:analysis_id``; every field may be absent.
+
+    A run computes the estimate, which needs ``levels`` alone. The other options steer a
+    measurement; they are checked, so that a client finds its mistakes now.
+    """
+
+    levels: tuple[float, ...] | None = None
+
+    @classmethod
+    def read(cls, body: bytes) -> RunOptions:
+        given = read_object(body) if body.strip() else {}
+        for key, value in given.items():
+            if key not in _RUN_OPTIONS:
+                known = ", ".join(_RUN_OPTIONS)
+                raise InvalidRequestError(f"There is no option '{key}'. Known: {known}.")
+            least = _LEAST.get(key)
+            if (
+                optional(given, key, _RUN_OPTIONS[key]) is not None
+                and least is not None
+                and value < least
+            ):
+                raise InvalidRequestError(f"Option '{key}' must be at least {least}.")
+        if given.get("async"):
+            raise InvalidRequestError("Runs answer when they are done; leave out 'async'.")
+        return cls(levels=_levels(given.get("sparsityLevels")))
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """Body of ``POST …/plan``; only ``sparsity`` is required."""
+
+    sparsity: float
+    balance: float
+    locked: Mapping[str, float]
+    max_sparsity: float
+
+    @classmethod
+    def read(cls, body: bytes) -> PlanRequest:
+        given = read_object(body)
+        if "sparsity" not in given:
+            raise InvalidRequestError("Missing required field 'sparsity'")
+        locked = optional(given, "locked", dict) or {}
+        return cls(
+            _fraction(given, "sparsity", 0.0),
+            _fraction(given, "balance", 1.0),
+            {name: _fraction(locked, name, 0.0) for name in locked},
+            _fraction(given, "maxSparsity", 0.95),
+        )
+
+
+def _fraction(given: Mapping[str, Any], key: str, default: float) -> float:
+    value = given.get(key)
+    if value is None and key != "sparsity":
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidRequestError(f"Field '{key}' must be a fraction from 0 to 1.")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Body of ``…/config/export``; ``file_name`` is None where the method takes none."""
+
+    fields: Mapping[str, Any]
+    file_name: str
+
+    @classmethod
+    def read(cls, body: bytes, *, with_file: bool) -> Export:
+        given = read_object(body)
+        fields = required(given, "config_fields", dict)
+        return cls(fields, required(given, "config_file", str) if with_file else "")
+
+
+def read_project_config(body: bytes) -> Mapping[str, Any]:
+    """Body of ``PUT /api/projects/:id``."""
+    return required(read_object(body), "projectConfig", dict)
+
+
+def read_analysis(body: bytes, kind: str) -> dict[str, Any]:
+    """Body of ``PUT …/sparse-analysis/:kind/:analysis_id`` as the document that is kept."""
+    given = read_object(body)
+    keys = ANALYSIS_KEYS[kind]
+    key = next((k for k in keys if k in given), keys[0])
+    sensitivities = required(given, key, list)
+    more = {k: v for k, v in given.items() if k not in keys}
+    return {**more, "layerSensitivities": sensitivities}
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request's body."""
+    try:
+        return parse_object(body)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"The body of the request must be a JSON object. {error}") from (
+            error
+        )
+
+
+def required(given: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    """The value under ``key``, which must be there and of the given kind."""
+    if key not in given:
+        raise InvalidRequestError(f"Missing required field '{key}'")
+    return _checked(given[key], key, kind)
+
+
+def optional(given: Mapping[str, Any], key: str, kind: type[T]) -> T | None:
+    """The value under ``key``, or None where it is absent or null."""
+    value = given.get(key)
+    return None if value is None else _checked(value, key, kind)
+
+
+def _checked(value: Any, key: str, kind: type[T]) -> T:
+    # In Python True is an int; in JSON it is not a number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InvalidRequestError(f"Field '{key}' must be {_IN_WORDS[kind]}.")
+    return value
+
+
+def _levels(given: Any) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given):
+        raise InvalidRequestError("'sparsityLevels' must be a list of fractions from 0 to 1.")
+    if not all(0 <= level <= 1 for level in given):
+        raise InvalidRequestError("'sparsityLevels' must be fractions from 0 to 1.")
+    return tuple(float(level) for level in given)

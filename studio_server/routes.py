@@ -1,0 +1,50 @@
+"""Every address Studio serves, below the server's base URL, with and without a last slash."""
+
+from __future__ import annotations
+
+from tornado.web import RequestHandler
+
+from studio_server.about_handlers import (
+    AboutHandler,
+    NowhereHandler,
+    OpenApiJsonHandler,
+    OpenApiYamlHandler,
+    StartPageHandler,
+)
+from studio_server.analysis_handlers import (
+    AnalysisHandler,
+    EstimateHandler,
+    LatestAnalysisHandler,
+)
+from studio_server.export_handlers import ExportHandler
+from studio_server.plan_handlers import PlanHandler
+from studio_server.project_handlers import (
+    ProjectHandler,
+    ProjectsHandler,
+    PrunableLayersHandler,
+)
+
+PROJECTS = "/api/projects"
+PROJECT = PROJECTS + "/([^/]+)"
+ANALYSES = PROJECT + "/sparse-analysis/(loss|perf)"
+
+# The first that matches answers: `approx` before any name, nowhere at the end.
+ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
+    (PROJECTS, ProjectsHandler),
+    (PROJECT, ProjectHandler),
+    (PROJECT + "/prunable-layers", PrunableLayersHandler),
+    (ANALYSES, LatestAnalysisHandler),
+    (ANALYSES + "/(approx)", EstimateHandler),
+    (ANALYSES + "/([^/]+)", AnalysisHandler),
+    (PROJECT + "/plan", PlanHandler),
+    (PROJECT + "/config/export", ExportHandler),
+    ("/api/studio", AboutHandler),
+    ("/api/studio/openapi[.]yaml", OpenApiYamlHandler),
+    ("/api/studio/openapi[.]json", OpenApiJsonHandler),
+    ("/studio", StartPageHandler),
+    ("/api/(?:projects|studio)/.*", NowhereHandler),
+)
+
+
+def handlers() -> list[tuple[str, type[RequestHandler]]]:
+    return [(f"{pattern}/?", handler) for pattern, handler in ROUTES]

@@ -1,0 +1,53 @@
+"""Core documents as the answers that go over the wire, wrapped as the seed has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from studio_core.documents import Document as Document
+from studio_core.documents import (
+    estimate_document,
+    layer_document,
+    project_document,
+)
+from studio_core.layers import Layer
+from studio_core.plans import PlanEstimate, PruningPlan
+from studio_core.projects import Project
+from studio_core.sensitivity import Analysis
+from studio_core.sensitivity.documents import to_document
+
+
+def to_text(document: Document) -> str:
+    """JSON text; ASCII only, so that no name in a model can upset a reader."""
+    return json.dumps(document, allow_nan=False)
+
+
+def project(project: Project) -> Document:
+    return {"project": project_document(project)}
+
+
+def projects(projects: Iterable[Project]) -> Document:
+    return {"projects": [project_document(p) for p in projects]}
+
+
+def created(project: Project) -> Document:
+    """The answer to a new project: bare, as the seed has it here, and wrapped, as elsewhere."""
+    return {
+        "projectId": project.id,
+        "projectName": project.name,
+        "project": project_document(project),
+    }
+
+
+def layers(layers: Sequence[Layer], *, only_prunable: bool) -> Document:
+    shown = [layer for layer in layers if layer.is_prunable or not only_prunable]
+    return {"prunableLayers": [layer_document(layer) for layer in shown]}
+
+
+def analysis(analysis: Analysis) -> Document:
+    return to_document(analysis)
+
+
+def plan(plan: PruningPlan, estimate: PlanEstimate) -> Document:
+    return {"plan": plan.to_document(), "estimate": estimate_document(estimate)}

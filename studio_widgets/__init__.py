@@ -1,0 +1,30 @@
+"""Studio in Jupyter: see a network's layers, how each one minds pruning, and make a plan.
+
+    import studio_widgets as studio
+
+    wb = studio.open("model.onnx")          # the whole workbench
+    studio.LayerTable("model.onnx")         # or one part of it
+
+What a person does in a widget can be read from it in Python, and the other way round.
+"""
+
+from __future__ import annotations
+
+from studio_widgets.layer_table import LayerTable
+from studio_widgets.plan_editor import PlanEditor
+from studio_widgets.sensitivity_chart import SensitivityChart
+from studio_widgets.summary_cards import SummaryCards
+from studio_widgets.workbench import WorkbenchView, open_sample, open_workbench
+
+open = open_workbench
+"""`studio.open(model_or_project)` shows the workbench; see `open_workbench`."""
+
+__all__ = [
+    "LayerTable",
+    "PlanEditor",
+    "SensitivityChart",
+    "SummaryCards",
+    "WorkbenchView",
+    "open",
+    "open_sample",
+]

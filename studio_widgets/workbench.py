@@ -1,0 +1,219 @@
+"""The workbench: projects, summary, layers, curves and plan of one model, joined.
+
+    wb = open_workbench("model.onnx")      # studio.open
+    wb.selected_layer                      # the same in table, chart and plan
+    wb.plan.to_recipe()
+    print(wb.copy_as_code())
+
+Each part can be used alone; here their selection and plan are linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from studio_core.errors import InvalidRequestError
+from studio_core.layers import Layer
+from studio_core.models.model import Model
+from studio_core.plans import Planner, PruningPlan
+from studio_core.projects import Project, default_project_root
+from studio_core.samples import sample_path
+from studio_core.sensitivity import Analysis
+from studio_core.session import Session
+from studio_core.workbench import Workbench
+from studio_widgets._assets import css
+from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets.layer_table import LayerTable
+from studio_widgets.messages import MessageArea
+from studio_widgets.plan_editor import PlanEditor
+from studio_widgets.project_bar import ProjectBar, known_projects
+from studio_widgets.sensitivity_chart import SensitivityChart
+from studio_widgets.summary_cards import SummaryCards
+
+
+class WorkbenchView(ShortRepr, ipywidgets.VBox):
+    """One model with everything Studio shows of it; what a person selects or plans is here.
+
+    ``session`` is an opened model, ``project`` the one it belongs to, if any, and
+    ``opened_by`` the Python expression that opens it again.
+    """
+
+    selected_layer = traitlets.Unicode()
+    """Id of the layer selected in all parts, "" for none. Type: str. Default: ""."""
+
+    plan = traitlets.Instance(PruningPlan, allow_none=True)
+    """The pruning plan in all parts. Type: PruningPlan. Default: average sparsity 0.5."""
+
+    session: Session
+    project: Project | None
+    table: LayerTable
+    chart: SensitivityChart
+    editor: PlanEditor
+
+    def __init__(
+        self,
+        workbench: Workbench,
+        session: Session,
+        project: Project | None = None,
+        *,
+        opened_by: str = "",
+        **settings: Any,
+    ) -> None:
+        cls = type(self)
+        reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
+        self.workbench = workbench
+        self.messages = MessageArea()
+        self.projects = ProjectBar(
+            workbench, self.messages, on_open=self.open_project, on_save=self.save_as_project
+        )
+        self._links: list[traitlets.link] = []
+        self._body = ipywidgets.VBox()
+        style = ipywidgets.HTML(f"<style>{css('panel')}</style>")
+        style.layout.display = "none"
+        super().__init__([style, self.projects, self.messages, self._body], **settings)
+        self.layout.width = "100%"
+        for name in ("studio", "studio-workbench"):
+            self.add_class(name)
+        self.show(session, project, opened_by)
+
+    # What can be read and repeated in Python
+
+    @property
+    def model(self) -> Model:
+        return self.session.model
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers of the model, prunable or not."""
+        return self.session.layers
+
+    @property
+    def analysis(self) -> Analysis:
+        """The loss sensitivities that are shown and planned by."""
+        return self.session.loss
+
+    @property
+    def planner(self) -> Planner:
+        return self.session.planner
+
+    def copy_as_code(self) -> str:
+        """The cell that opens this model and makes this plan."""
+        lines = ["import studio_widgets as studio", *(self.editor.imports() or [""])]
+        lines += [f"wb = {self._opened_by}", f"wb.plan = {self.editor.expression('wb.planner')}"]
+        if self.selected_layer:
+            lines.append(f"wb.selected_layer = {self.selected_layer!r}")
+        return "\n".join([*lines, "wb"])
+
+    # What a person does with projects
+
+    def open_project(self, project_id: str) -> None:
+        """Show the model of a project in place of the present one."""
+        project = self.workbench.project(project_id)
+        opened_by = _call("open", project.id, self.workbench)
+        self.show(self.workbench.session(project.id), project, opened_by)
+
+    def save_as_project(self, name: str) -> None:
+        """Make a project with a copy of the present model, and show that."""
+        plan, selected = self.plan, self.selected_layer
+        config = {"projectName": name} if name else {}
+        self.open_project(self.workbench.create_project(self.model.path, config).id)
+        self.plan, self.selected_layer = plan, selected
+
+    def show(self, session: Session, project: Project | None, opened_by: str = "") -> None:
+        """Show another opened model; its plan and selection start anew."""
+        parts = _Parts(session, self.copy_as_code)  # fails before anything has changed
+        for link in self._links:
+            link.unlink()
+        former = self._body.children
+        self.session, self.project = session, project
+        self._opened_by = opened_by or _call("open", str(session.model.path), self.workbench)
+        self.table, self.chart, self.editor = parts.table, parts.chart, parts.editor
+        self.plan, self.selected_layer = self.editor.plan, ""
+        self._links = [
+            traitlets.link((self, name), (part, name))
+            for part in (parts.editor, parts.table, parts.chart)
+            for name in ("plan", "selected_layer")
+        ]
+        self._body.children = parts.arranged()
+        self.projects.show(session.model, project)
+        for widget in former:
+            _close_all(widget)
+
+
+class _Parts:
+    """The parts of the workbench for one model, and their places."""
+
+    def __init__(self, session: Session, make_code: Callable[[], str]) -> None:
+        self.cards = SummaryCards(session)
+        self.table = LayerTable(session, height=364)
+        self.chart = SensitivityChart(session, height=320)
+        self.editor = PlanEditor(session, make_code=make_code)
+
+    def arranged(self) -> list[Any]:
+        left = ipywidgets.VBox([self.table, self.chart])
+        left.add_class("studio-workbench-left")
+        columns = ipywidgets.Box([left, self.editor])
+        columns.add_class("studio-workbench-columns")
+        return [self.cards, columns]
+
+
+def open_workbench(source: Any, *, project_root: str | Path | None = None) -> WorkbenchView:
+    """Show the workbench of a model: the path of an ONNX file, a project (also by its name
+    or id), or an opened model.
+
+    ``project_root`` is the folder with the projects, by default ``~/studio-projects``.
+    Raises one of ``studio_core.errors`` where the model cannot be read.
+    """
+    workbench = Workbench(project_root or default_project_root())
+    if isinstance(source, Model):
+        return WorkbenchView(workbench, Session(source))
+    if isinstance(source, Session):
+        return WorkbenchView(workbench, source)
+    project = _project(workbench, source)
+    if project is not None:
+        opened_by = _call("open", project.id, workbench)
+        session = workbench.session(project.id)
+        return WorkbenchView(workbench, session, project, opened_by=opened_by)
+    if not isinstance(source, str | Path):
+        raise InvalidRequestError(
+            f"A model or project is wanted here, not {type(source).__name__}; give the path "
+            "of an ONNX file or the name of a project."
+        )
+    opened_by = _call("open", str(source), workbench)
+    return WorkbenchView(workbench, Session.open(source), opened_by=opened_by)
+
+
+def open_sample(name: str, *, project_root: str | Path | None = None) -> WorkbenchView:
+    """Show the workbench of a bundled model; `studio_core.samples.sample_names` lists them."""
+    workbench = Workbench(project_root or default_project_root())
+    opened_by = _call("open_sample", name, workbench)
+    return WorkbenchView(workbench, Session.open(sample_path(name)), opened_by=opened_by)
+
+
+def _call(function: str, argument: str, workbench: Workbench) -> str:
+    """The Python that opens the same thing again."""
+    root = workbench.store.root
+    is_default = root == default_project_root().expanduser().absolute()
+    keyword = "" if is_default else f", project_root={str(root)!r}"
+    return f"studio.{function}({argument!r}{keyword})"
+
+
+def _project(workbench: Workbench, source: Any) -> Project | None:
+    """The project that ``source`` is or names; None if it is the path of a file."""
+    if isinstance(source, Project):
+        return source
+    if not isinstance(source, str) or Path(source).expanduser().exists():
+        return None
+    is_project = any(source in (p.id, p.name) for p in known_projects(workbench))
+    return workbench.find_project(source) if is_project else None
+
+
+def _close_all(widget: Any) -> None:
+    for child in getattr(widget, "children", ()):
+        _close_all(child)
+    widget.close()
