@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ class Watched:
     errors: list[str] = field(default_factory=list)
 
 
-def free_port() -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -90,24 +91,38 @@ def isolated_environment(top: Path) -> dict[str, str]:
     return {**os.environ, **{name: str(top / folder) for name, folder in folders.items()}}
 
 
-def start_server(command: list[str], url: str, environment: dict[str, str], log: Path) -> Any:
-    """Start ``command`` and wait until ``url`` answers; its output goes to ``log``."""
+def _start(command: list[str], url: str, top: Path) -> subprocess.Popen[bytes]:
+    """Start ``command`` and wait until ``url`` answers; ``top`` is its home and holds its log."""
+    (top / "home").mkdir(exist_ok=True)
+    log = top / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
+            command,
+            env=isolated_environment(top),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     deadline = time.time() + 90
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=2)
-            return process
-        except OSError:
-            if process.poll() is not None or time.time() > deadline:
-                raise RuntimeError(log.read_text()) from None
-            time.sleep(0.1)
+    while not _answers(url):
+        if process.poll() is not None or time.time() > deadline:
+            process.kill()
+            raise RuntimeError(log.read_text())
+        time.sleep(0.1)
+    return process
 
 
-def stop_server(process: subprocess.Popen[bytes]) -> None:
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2)
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(15)
@@ -131,13 +146,12 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     top = tmp_path_factory.mktemp("lab")
     root = top / "root"
     root.mkdir()
-    (top / "home").mkdir()
     for plugin, value in LAB_SETTINGS.items():
         package, name = plugin.rsplit(":", 1)
         file = top / "settings" / package / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(value))
-    port, token = free_port(), secrets.token_hex(16)
+    port, token = _free_port(), secrets.token_hex(16)
     url = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
@@ -145,11 +159,23 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         *(f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
         "--LabApp.extension_manager=readonly",
     ]
-    process = start_server(
-        command, f"{url}/api?token={token}", isolated_environment(top), top / "lab.log"
-    )
+    process = _start(command, f"{url}/api?token={token}", top)
     yield Server(url, token, root)
-    stop_server(process)
+    _stop(process)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    return _free_port
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[list[str], str, Path], None]]:
+    """Starts servers that end with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield lambda command, url, top: started.append(_start(command, url, top))
+    for process in started:
+        _stop(process)
 
 
 @pytest.fixture(scope="session")
