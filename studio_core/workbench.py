@@ -131,9 +131,10 @@ class Workbench:
         levels: Sequence[float] = DEFAULT_LEVELS,
     ) -> Analysis:
         """The estimate of a kind: loss by weight magnitude, perf by FLOPs."""
+        kind = _choice(AnalysisKind, kind, "kind")
         layers = self.layers(project_id)
         resolution = _choice(Resolution, resolution, "resolution")
-        if AnalysisKind(kind) is AnalysisKind.PERF:
+        if kind is AnalysisKind.PERF:
             return estimate_perf(layers, levels=levels, resolution=resolution)
         metric = _choice(MagnitudeMetric, metric, "metric")
         return estimate_loss(layers, levels=levels, resolution=resolution, metric=metric)
@@ -148,22 +149,21 @@ class Workbench:
     ) -> Document:
         """Run an analysis and save it as ``name``. For now the run computes the estimate."""
         document = to_document(self.estimate(project_id, kind, levels=levels or DEFAULT_LEVELS))
-        self.store.save_analysis(project_id, str(AnalysisKind(kind)), name, document)
-        return document
+        return self.store.save_analysis(project_id, str(kind), name, document)
 
     def save_analysis(
         self, project_id: str, kind: AnalysisKind | str, name: str, document: Document
     ) -> Document:
         """Keep an analysis of the caller's, word for word, once it has been checked."""
+        kind = _choice(AnalysisKind, kind, "kind")
         from_document(kind, name, document)
-        self.store.save_analysis(project_id, str(AnalysisKind(kind)), name, document)
-        return document
+        return self.store.save_analysis(project_id, str(kind), name, document)
 
     def analysis_document(
         self, project_id: str, kind: AnalysisKind | str, name: str | None = None
     ) -> Document:
         """A saved analysis as it was saved; without a name, the most recent of its kind."""
-        kind = str(AnalysisKind(kind))
+        kind = str(_choice(AnalysisKind, kind, "kind"))
         if name is None:
             return self.store.latest_analysis(project_id, kind)
         return self.store.analysis(project_id, kind, name)

@@ -53,7 +53,7 @@ def _loss_entry(curve: LossCurve) -> Document:
     return {
         "id": curve.layer_id,
         "name": curve.layer_name,
-        "baseline": {"sparsity": 0.0, "loss": curve.baseline_loss},
+        "baseline": {"sparsity": 0.0, "loss": _known(curve.baseline_loss)},
         "sparse": [
             {"sparsity": s, "loss": _known(v)}
             for s, v in zip(curve.sparsities.tolist(), curve.losses.tolist(), strict=True)
@@ -130,7 +130,7 @@ def _read_loss(entry: Any, position: int) -> LossCurve:
         str(entry.get("name", layer_id)),
         _column(points, "sparsity", where),
         _column(points, "loss", where),
-        baseline_loss=_number(baseline, "loss", where) or 0.0,
+        baseline_loss=_or_nan(_number(baseline, "loss", where)),
     )
 
 
@@ -174,7 +174,11 @@ def _sparsity_of(point: dict[str, Any]) -> float:
 
 def _column(points: list[dict[str, Any]], key: str, where: str) -> FloatArray:
     values = (_number(point, key, where) for point in points)
-    return np.array([math.nan if v is None else v for v in values], np.float64)
+    return np.array([_or_nan(v) for v in values], np.float64)
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _number(point: Mapping[str, Any], key: str, where: str) -> float | None:
