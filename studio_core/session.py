@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from studio_core.analysis_runs import DEFAULT_SAMPLES, RunOptions, RunProgress, run_loss
+from studio_core.evaluation.data import generate_samples, samples_from
 from studio_core.layers import Layer, ModelSummary, find_layers, summarize
 from studio_core.models.model import Model, open_model
 from studio_core.plans import Planner
@@ -54,4 +57,23 @@ class Session:
 
     @cached_property
     def planner(self) -> Planner:
-        return Planner(self.layers, self.loss, self.perf, self.summary.num_params)
+        """The planner over the estimated sensitivities."""
+        return self.planner_over(self.loss)
+
+    def planner_over(self, loss: Analysis) -> Planner:
+        """A planner over other loss sensitivities, such as measured ones."""
+        return Planner(self.layers, loss, self.perf, self.summary.num_params)
+
+    def measure(self, data: Any = None, **options: Any) -> Iterator[RunProgress]:
+        """Measure the loss sensitivity, yielding progress; ``progress.analysis()`` is the result.
+
+        ``data`` is anything `samples_from` reads, or None for generated samples; ``options``
+        are those of `RunOptions` (``metric``, ``levels``, ``samples``, ``batch_size``).
+        """
+        settings = RunOptions(**options)
+        if data is None:
+            samples = generate_samples(self.model, settings.samples or DEFAULT_SAMPLES)
+        else:
+            samples = samples_from(data, self.model)
+            samples = samples if settings.samples is None else samples.first(settings.samples)
+        return run_loss(self.model, self.layers, samples, settings, "measured")

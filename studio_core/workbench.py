@@ -7,18 +7,22 @@ is one thing a person does; errors are of the family in ``errors.py``.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from studio_core.analysis_runs import DEFAULT_SAMPLES, RunOptions, RunProgress, run_loss
 from studio_core.errors import InvalidRequestError, NotFoundError, StorageError
+from studio_core.evaluation.data import Samples, generate_samples, samples_from
 from studio_core.layers import Layer
 from studio_core.models.model import open_model
 from studio_core.plans import PlanEstimate, PruningPlan
 from studio_core.plans.profiles import ExportSettings, sparsities_by_weight
 from studio_core.plans.recipe import recipe_text
+from studio_core.projects.names import check_analysis_name
 from studio_core.projects.paths import resolve_under
 from studio_core.projects.project import Project
 from studio_core.projects.store import ProjectStore
@@ -32,6 +36,9 @@ APPROX = "approx"
 """The name under which the estimates are known; no saved analysis may take it."""
 
 _SESSIONS_KEPT = 8
+
+SAVE_SECONDS = 1.0
+"""How often a running analysis is saved as far as it is."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -139,7 +146,62 @@ class Workbench:
         metric = _choice(MagnitudeMetric, metric, "metric")
         return estimate_loss(layers, levels=levels, resolution=resolution, metric=metric)
 
-    def run_analysis(
+    def run_analysis_iter(
+        self, project_id: str, kind: AnalysisKind | str, name: str, options: RunOptions
+    ) -> Iterator[RunProgress]:
+        """Measure an analysis and save it as ``name``, as far as it is, while it runs.
+
+        Stop asking to stop the run; ``options.resume`` goes on from what is saved.
+        """
+        kind = _choice(AnalysisKind, kind, "kind")
+        check_analysis_name(name)
+        saved_at = -SAVE_SECONDS
+        progress: RunProgress | None = None
+        try:
+            for progress in self._run(project_id, kind, name, options):
+                if time.monotonic() - saved_at >= SAVE_SECONDS:
+                    self._keep(project_id, kind, name, progress)
+                    saved_at = time.monotonic()
+                yield progress
+        finally:  # also where the caller stops asking
+            if progress is not None:
+                self._keep(project_id, kind, name, progress)
+
+    def _run(
+        self, project_id: str, kind: AnalysisKind, name: str, options: RunOptions
+    ) -> Iterator[RunProgress]:
+        session = self.session(project_id)
+        if kind is AnalysisKind.PERF:
+            raise InvalidRequestError(
+                'Performance is estimated, not yet measured: run it with "source": "estimated".'
+            )
+        samples = self.samples(project_id, options)
+        earlier = self._earlier(project_id, kind, name) if options.resume else None
+        return run_loss(session.model, session.layers, samples, options, name, earlier)
+
+    def _earlier(self, project_id: str, kind: AnalysisKind, name: str) -> Analysis | None:
+        if name not in self.store.analyses(project_id, str(kind)):
+            return None
+        return from_document(kind, name, self.store.analysis(project_id, str(kind), name))
+
+    def _keep(self, project_id: str, kind: AnalysisKind, name: str, progress: RunProgress) -> None:
+        document = to_document(progress.analysis())
+        document["complete"] = progress.done >= progress.total
+        self.store.save_analysis(project_id, str(kind), name, document)
+
+    def samples(self, project_id: str, options: RunOptions) -> Samples:
+        """What a run measures with: the data named, or the project's own, or generated."""
+        model = self.session(project_id).model
+        folder = self.project(project_id).data_folder
+        if options.data is not None:
+            found = samples_from(self._resolve(options.data), model)
+        elif any(folder.glob("*.npz")):
+            found = samples_from(folder, model)
+        else:
+            return generate_samples(model, options.samples or DEFAULT_SAMPLES)
+        return found if options.samples is None else found.first(options.samples)
+
+    def run_estimate(
         self,
         project_id: str,
         kind: AnalysisKind | str,
@@ -147,7 +209,7 @@ class Workbench:
         *,
         levels: Sequence[float] | None = None,
     ) -> Document:
-        """Run an analysis and save it as ``name``. For now the run computes the estimate."""
+        """Compute the estimate of a kind and save it as ``name``."""
         document = to_document(self.estimate(project_id, kind, levels=levels or DEFAULT_LEVELS))
         return self.store.save_analysis(project_id, str(kind), name, document)
 

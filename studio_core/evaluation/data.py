@@ -152,7 +152,7 @@ def _from_path(path: Path, model: Model) -> Samples:
         files = sorted(path.glob("*.npz"))
         if not files:
             raise InvalidRequestError(f"{path} holds no .npz files; put one a sample there.")
-        return _stacked([_one_sample(_load(file), model) for file in files])
+        return _stacked([_from_file(_load(file), model) for file in files])
     loaded = _load(path)
     if isinstance(loaded, Mapping):
         return _from_arrays(loaded, model)
@@ -174,6 +174,16 @@ def _from_arrays(arrays: Mapping[str, Array], model: Model) -> Samples:
     if set(given) != set(names) and len(given) == len(names):
         given = dict(zip(names, given.values(), strict=True))  # by position, as in the .npz form
     return Samples(given, arrays.get(LABELS))
+
+
+def _from_file(loaded: Array | dict[str, Array], model: Model) -> Samples:
+    """One sample without batch dimension, or several with it."""
+    arrays = loaded if isinstance(loaded, Mapping) else {_only_input(model): loaded}
+    inputs = [a for name, a in arrays.items() if name != LABELS]
+    ranks = [len(value.shape or ()) for value in model.inputs]
+    if [a.ndim for a in inputs] == ranks:
+        return _from_arrays(arrays, model)
+    return _one_sample(arrays, model)
 
 
 def _one_sample(item: Any, model: Model) -> Samples:

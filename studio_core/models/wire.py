@@ -13,7 +13,6 @@ https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from studio_core.errors import InvalidModelError, NotAModelError, TruncatedModelError
 
@@ -45,14 +44,10 @@ _RAW_DATA, _FLOAT_DATA, _DOUBLE_DATA = 9, 4, 10
 _PAYLOADS = {_RAW_DATA, _FLOAT_DATA, _DOUBLE_DATA}
 
 
-class _Field(NamedTuple):
-    number: int
-    wire_type: int
-    start: int
-    """Where the tag begins."""
-    body: int
-    """Where the value begins (behind the length, for a length-delimited field)."""
-    end: int
+_Field = tuple[int, int, int, int, int]
+"""Number, wire type, start (of the tag), body (behind tag and length), and end of a field.
+
+A plain tuple: a large model has a hundred thousand of them, and nobody keeps one."""
 
 
 class _OverrunError(Exception):
@@ -102,7 +97,7 @@ class _Stripper:
 
     def __init__(self, data: memoryview, file_name: str, inline_limit: int) -> None:
         self.data = data
-        self.location = file_name.encode()
+        self.location = _entry(b"location", file_name.encode())
         self.inline_limit = inline_limit
 
     def message(self, kind: str, start: int, end: int, depth: int = 0) -> list[bytes | memoryview]:
@@ -115,55 +110,47 @@ class _Stripper:
         nested = _NESTED[kind]
         chunks: list[bytes | memoryview] = []
         copied_to = start
-        for field in _fields(self.data, start, end):
-            child = nested.get(field.number)
-            if kind == "Model" and field.number not in _MODEL_FIELDS:
-                raise _MalformedError(f"it holds an unknown part (field {field.number}).")
-            if child is None or field.wire_type != _BYTES:
+        for number, wire_type, tag, body, stop in _fields(self.data, start, end):
+            if kind == "Model" and number not in _MODEL_FIELDS:
+                raise _MalformedError(f"it holds an unknown part (field {number}).")
+            if stop - body <= self.inline_limit or wire_type != _BYTES or number not in nested:
                 continue
-            if field.end - field.body <= self.inline_limit:
-                continue
-            body = self.message(child, field.body, field.end, depth + 1)
-            chunks.append(self.data[copied_to : field.start])
-            chunks.append(_key(field.number, _BYTES) + _varint(sum(map(len, body))))
-            chunks.extend(body)
-            copied_to = field.end
+            inner = self.message(nested[number], body, stop, depth + 1)
+            chunks.append(self.data[copied_to:tag])
+            chunks.append(_key(number, _BYTES) + _varint(sum(map(len, inner))))
+            chunks.extend(inner)
+            copied_to = stop
         chunks.append(self.data[copied_to:end])
         return chunks
 
     def tensor(self, start: int, end: int) -> list[bytes | memoryview]:
-        payload = [f for f in _fields(self.data, start, end) if f.number in _PAYLOADS]
+        payload = [field for field in _fields(self.data, start, end) if field[0] in _PAYLOADS]
         # protobuf allows a repeated field in pieces; those are left for its parser to join.
-        if len(payload) != 1 or payload[0].wire_type != _BYTES:
+        if len(payload) != 1:
             return [self.data[start:end]]
-        (large,) = payload
-        if large.end - large.body <= self.inline_limit:
+        ((_, wire_type, tag, body, stop),) = payload
+        if wire_type != _BYTES or stop - body <= self.inline_limit:
             return [self.data[start:end]]
-        return [
-            self.data[start : large.start],
-            self.data[large.end : end],
-            _external_reference(self.location, large.body, large.end - large.body),
-        ]
-
-
-def _external_reference(location: bytes, offset: int, length: int) -> bytes:
-    """TensorProto.external_data (13) and data_location = EXTERNAL (14)."""
-    entries = ((b"location", location), (b"offset", b"%d" % offset), (b"length", b"%d" % length))
-    encoded = b"".join(_entry(key, value) for key, value in entries)
-    return encoded + _key(14, _VARINT) + _varint(1)
+        reference = self.location + _entry(b"offset", b"%d" % body)
+        reference += _entry(b"length", b"%d" % (stop - body)) + _IS_EXTERNAL
+        return [self.data[start:tag], self.data[stop:end], reference]
 
 
 def _entry(key: bytes, value: bytes) -> bytes:
-    """One StringStringEntryProto as a field 13."""
-    body = _key(1, _BYTES) + _varint(len(key)) + key + _key(2, _BYTES) + _varint(len(value)) + value
-    return _key(13, _BYTES) + _varint(len(body)) + body
+    """One StringStringEntryProto as TensorProto.external_data (13)."""
+    return _delimited(13, _delimited(1, key) + _delimited(2, value))
+
+
+def _delimited(number: int, body: bytes) -> bytes:
+    return _key(number, _BYTES) + _varint(len(body)) + body
 
 
 def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
     position = start
     while position < end:
         tag = data[position]
-        # One byte holds the tag of fields 1 to 15, and thousands of nodes have no others.
+        # One byte holds the tag of fields 1 to 15, and most lengths and numbers; thousands of
+        # nodes and tensors have no others.
         if 8 <= tag < 0x80:
             number, wire_type, body = tag >> 3, tag & 7, position + 1
         else:
@@ -175,7 +162,8 @@ def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
                 length, body = _read_varint(data, body, end)
             stop = body + length
         elif wire_type == _VARINT:
-            _, stop = _read_varint(data, body, end)
+            small = body < end and data[body] < 0x80
+            stop = body + 1 if small else _read_varint(data, body, end)[1]
         elif wire_type in _FIXED_SIZE:
             stop = body + _FIXED_SIZE[wire_type]
         else:
@@ -184,7 +172,7 @@ def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
             raise _OverrunError(
                 f"the part that begins at byte {position} should reach to byte {stop}, past {end}."
             )
-        yield _Field(number, wire_type, position, body, stop)
+        yield number, wire_type, position, body, stop
         position = stop
 
 
@@ -210,6 +198,8 @@ def _read_varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
 
 
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -220,3 +210,8 @@ def _varint(value: int) -> bytes:
 
 def _key(number: int, wire_type: int) -> bytes:
     return _varint(number << 3 | wire_type)
+
+
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
+_IS_EXTERNAL = _key(14, _VARINT) + _varint(1)
+"""TensorProto.data_location = EXTERNAL."""

@@ -12,7 +12,14 @@ from functools import cached_property
 import numpy as np
 
 from studio_core.layers.layer import Layer
-from studio_core.sensitivity.analysis import Analysis, FloatArray, LossCurve, PerfCurve
+from studio_core.sensitivity.analysis import (
+    Analysis,
+    AnalysisKind,
+    FloatArray,
+    LossCurve,
+    PerfCurve,
+    Source,
+)
 from studio_core.sensitivity.levels import DEFAULT_LEVELS
 
 _MOST_LEVELS = 200
@@ -88,13 +95,20 @@ def _common_levels(analysis: Analysis) -> FloatArray:
 def _rows(
     members: Sequence[Sequence[Layer]], analysis: Analysis | None, levels: FloatArray
 ) -> FloatArray:
-    """Curves summed over the layers of each unit, shape [L, K]; NaN where there is none."""
+    """Curves summed over the layers of each unit, shape [L, K]; NaN where there is none.
+
+    A measured loss is that of the unit already: its layers were pruned together.
+    """
+    together = isinstance(analysis, Analysis) and (
+        analysis.kind is AnalysisKind.LOSS and analysis.source is Source.MEASURED
+    )
+    combine = np.max if together else np.sum
     curves = {} if analysis is None else {c.layer_id: c for c in analysis.curves}
     rows = np.full((len(members), levels.size), np.nan)
     for i, group in enumerate(members):
         found = [curves.get(layer.id) for layer in group]
         if all(curve is not None for curve in found):
-            rows[i] = np.sum([_on_grid(c, levels) for c in found if c is not None], axis=0)
+            rows[i] = combine([_on_grid(c, levels) for c in found if c is not None], axis=0)
     return rows
 
 

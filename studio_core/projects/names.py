@@ -17,6 +17,14 @@ _WORD = re.compile(r"[^\W_]+")
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 
 
+RESERVED_ANALYSES = frozenset({"approx"})
+
+
+def check_analysis_name(name: object) -> str:
+    """``name``, if an analysis may bear it; ``approx`` is that of the estimates."""
+    return check_name(name, "an analysis", RESERVED_ANALYSES)
+
+
 def check_name(name: object, what: str, reserved: frozenset[str] = frozenset()) -> str:
     """``name``, if it can name a file on every system; ``what`` it names, for the error.
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError, StorageError
 from studio_core.projects import files
-from studio_core.projects.names import check_name, slug
+from studio_core.projects.names import RESERVED_ANALYSES, check_name, slug
 from studio_core.projects.paths import inside
 from studio_core.projects.project import (
     ModelFile,
@@ -32,7 +32,6 @@ from studio_core.projects.shelf import Shelf
 BUILDING, DELETING, LOCKS = ".creating-", ".deleting-", ".locks"
 DAY_SECONDS = 24 * 3600
 ANALYSIS_KINDS = ("loss", "perf")
-RESERVED_ANALYSES = frozenset({"approx"})
 SUBFOLDERS = ("analyses/loss", "analyses/perf", "plans", "data", "exports")
 
 

@@ -44,6 +44,7 @@ def to_document(analysis: Analysis) -> Document:
             "unit": analysis.metric.unit,
             "higherIsBetter": analysis.metric.higher_is_better,
             "description": analysis.metric.description,
+            "additivePower": analysis.metric.additive_power,
         },
         "provenance": dict(analysis.provenance),
     }
@@ -54,11 +55,18 @@ def _loss_entry(curve: LossCurve) -> Document:
         "id": curve.layer_id,
         "name": curve.layer_name,
         "baseline": {"sparsity": 0.0, "loss": _known(curve.baseline_loss)},
-        "sparse": [
-            {"sparsity": s, "loss": _known(v)}
-            for s, v in zip(curve.sparsities.tolist(), curve.losses.tolist(), strict=True)
-        ],
+        "sparse": [_loss_point(curve, i) for i in range(curve.sparsities.size)],
     }
+
+
+def _loss_point(curve: LossCurve, i: int) -> Document:
+    point: Document = {
+        "sparsity": float(curve.sparsities[i]),
+        "loss": _known(float(curve.losses[i])),
+    }
+    if curve.standard_errors is not None:
+        point["standardError"] = _known(float(curve.standard_errors[i]))
+    return point
 
 
 def _perf_entry(curve: PerfCurve, source: Source) -> Document:
@@ -131,6 +139,7 @@ def _read_loss(entry: Any, position: int) -> LossCurve:
         _column(points, "sparsity", where),
         _column(points, "loss", where),
         baseline_loss=_or_nan(_number(baseline, "loss", where)),
+        standard_errors=_errors(points, where),
     )
 
 
@@ -177,6 +186,19 @@ def _column(points: list[dict[str, Any]], key: str, where: str) -> FloatArray:
     return np.array([_or_nan(v) for v in values], np.float64)
 
 
+def _errors(points: list[dict[str, Any]], where: str) -> FloatArray | None:
+    if not any("standardError" in point for point in points):
+        return None
+    return _column(points, "standardError", where)
+
+
+def _power(given: Any) -> float:
+    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not is_number or not 0.1 <= given <= 10:
+        raise InvalidRequestError("'additivePower' of a metric must be a number from 0.1 to 10.")
+    return float(given)
+
+
 def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
@@ -208,6 +230,7 @@ def _read_metric(kind: AnalysisKind, given: Any) -> Metric:
             str(given.get("unit", "")),
             bool(given.get("higherIsBetter", False)),
             str(given.get("description", "")),
+            _power(given.get("additivePower", 1.0)),
         )
     if kind is AnalysisKind.PERF:
         return FLOPS

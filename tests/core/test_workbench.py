@@ -98,7 +98,7 @@ def test_an_unknown_project_is_not_found_whatever_is_asked(workbench, project):
         lambda: workbench.session("no"),
         lambda: workbench.layers("no"),
         lambda: workbench.estimate("no", "loss"),
-        lambda: workbench.run_analysis("no", "loss", "a"),
+        lambda: workbench.run_estimate("no", "loss", "a"),
         lambda: workbench.save_analysis("no", "loss", "a", {"layerSensitivities": []}),
         lambda: workbench.analysis_document("no", "loss"),
         lambda: workbench.plan("no", 0.5),
@@ -142,8 +142,8 @@ def test_analyses_are_kept_word_for_word(workbench, project):
 
 
 def test_the_latest_of_a_kind_is_of_that_kind(workbench, project):
-    workbench.run_analysis(project.id, "loss", "one")
-    workbench.run_analysis(project.id, "perf", "two")
+    workbench.run_estimate(project.id, "loss", "one")
+    workbench.run_estimate(project.id, "perf", "two")
     assert workbench.analysis_document(project.id, "loss")["kind"] == "loss"
     assert workbench.analysis_document(project.id, "perf")["kind"] == "perf"
 
@@ -158,7 +158,7 @@ def test_a_faulty_analysis_is_not_kept(workbench, project):
 @pytest.mark.parametrize("name", ["approx", "../x", "a/b", "", ".", "..", "a\0b", "x" * 500])
 def test_names_that_an_analysis_may_not_have(workbench, project, name):
     with pytest.raises(StudioError):
-        workbench.run_analysis(project.id, "loss", name)
+        workbench.run_estimate(project.id, "loss", name)
 
 
 def test_plans(workbench, project):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,7 +63,8 @@ class SweepSettings:
 class LossSweep:
     """One sweep over the prunable ``layers`` of ``model`` on ``samples``.
 
-    ``skipped`` says, by layer id, why a layer cannot be measured. Iterating measures.
+    ``skipped`` says, by layer id, why a layer cannot be measured. Iterating measures all
+    but what is in ``done``, the measurements of an interrupted sweep.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class LossSweep:
         samples: Samples,
         metric: LossMetric,
         settings: SweepSettings | None = None,
+        done: Sequence[Measurement] = (),
     ) -> None:
+        self.done = tuple(done)
         self.settings = settings or SweepSettings()
         self.levels = checked_levels(self.settings.levels)
         self.metric = metric
@@ -86,7 +89,21 @@ class LossSweep:
             )
         self.units, self.skipped = _measurable(layers)
         self._weights = {n: _weight(unit[0]).tensor.read() for n, unit in self.units.items()}
-        self._batches = list(samples.batches(self._batch_size(layers)))
+        self.batch_size = self._batch_size(layers)
+        self._batches = self._whole_batches()
+
+    def _whole_batches(self) -> list[tuple[dict[str, Array], Array | None]]:
+        """The samples in batches; a model of fixed batch size takes no shorter last one."""
+        batches = list(self.samples.batches(self.batch_size))
+        if self.model.batch > 1:
+            whole = self.samples.num_samples // self.batch_size
+            if not whole:
+                raise InvalidRequestError(
+                    f"The model takes batches of {self.model.batch} samples; there are "
+                    f"{self.samples.num_samples}. Give at least {self.model.batch}."
+                )
+            return batches[:whole]
+        return batches
 
     def _batch_size(self, layers: Sequence[Layer]) -> int:
         if self.model.batch > 1:
@@ -100,8 +117,12 @@ class LossSweep:
 
     @property
     def num_measurements(self) -> int:
-        """How many measurements iterating yields, for progress."""
+        """How many measurements there are in all, those already done included."""
         return sum(len(unit) for unit in self.units.values()) * self.levels.size
+
+    @cached_property
+    def model_sha256(self) -> str:
+        return self.model.sha256()
 
     @cached_property
     def runtime(self) -> RuntimeModel:
@@ -140,7 +161,7 @@ class LossSweep:
     def __iter__(self) -> Iterator[Measurement]:
         coarse = self.levels[[int(np.argmin(np.abs(self.levels - _COARSE_LEVEL)))]]
         rest = np.setdiff1d(self.levels, coarse)
-        losses: dict[str, float] = {}
+        losses = {m.layer_id: m.value for m in self.done if m.sparsity == coarse[0]}
         for measurement in self._pass(list(self.units), coarse):
             losses[measurement.layer_id] = measurement.value
             yield measurement
@@ -153,18 +174,30 @@ class LossSweep:
 
     def _pass(self, names: Sequence[str], levels: np.ndarray) -> Iterator[Measurement]:
         """Measure the weights ``names`` at ``levels``; in the graph's order, which is cheapest."""
-        wanted = set(names)
+        wanted = {name: self._missing(name, levels) for name in names}
+        wanted = {name: missing for name, missing in wanted.items() if missing}
+        if not wanted:
+            return
         with ThreadPoolExecutor(self.settings.num_workers) as workers:
             waiting: deque[Future[list[Measurement]]] = deque()
-            for job in self._jobs(wanted, levels):
+            for job in self._jobs(wanted):
                 waiting.append(workers.submit(job))
                 while len(waiting) > _LAYERS_AHEAD * self.settings.num_workers:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
 
+    def _missing(self, name: str, levels: np.ndarray) -> list[float]:
+        """The levels at which some layer of the weight is not measured yet."""
+        ids = [layer.id for layer in self.units[name]]
+        return [s for s in levels.tolist() if not all((i, s) in self._done_keys for i in ids)]
+
+    @cached_property
+    def _done_keys(self) -> set[tuple[str, float]]:
+        return {(m.layer_id, m.sparsity) for m in self.done}
+
     def _jobs(
-        self, wanted: set[str], levels: np.ndarray
+        self, wanted: Mapping[str, Sequence[float]]
     ) -> Iterator[Callable[[], list[Measurement]]]:
         """One job a layer and level, the tensors in front of the layer being at hand."""
         segmented = self.segmented
@@ -172,12 +205,12 @@ class LossSweep:
         for position, name in enumerate(segmented.layers):
             if name in wanted:
                 ranking = ElementRanking.of(_weight(self.units[name][0]).magnitudes())
-                for level in levels.tolist():
+                for level in wanted[name]:
                     yield _Job(self, name, level, ranking, position, tuple(states))
             states = [segmented.advance(state, position) for state in states]
-        for name in wanted - set(segmented.layers):
+        for name in wanted.keys() - set(segmented.layers):
             ranking = ElementRanking.of(_weight(self.units[name][0]).magnitudes())
-            for level in levels.tolist():
+            for level in wanted[name]:
                 yield _Job(self, name, level, ranking, None, ())
 
     def measurements(

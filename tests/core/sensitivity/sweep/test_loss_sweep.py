@@ -148,3 +148,27 @@ def test_a_weight_used_by_two_nodes_is_pruned_in_both(tmp_path):
     expected = np.linalg.norm(x @ pruned @ pruned - x @ dense @ dense)
     expected /= np.linalg.norm(x @ dense @ dense)
     assert {round(m.value, 5) for m in found} == {round(float(expected), 5)}
+
+
+def test_a_model_of_fixed_batch_takes_whole_batches(tmp_path):
+    model = open_model(generate_model("many_layers", tmp_path / "m.onnx", batch=4, num_layers=3))
+    found = list(sweep(model, generate_samples(model, 9), "relative_l2", levels=[0.5]))
+    assert {m.num_samples for m in found} == {8}
+    with pytest.raises(InvalidRequestError, match="batches of 4"):
+        sweep(model, generate_samples(model, 3), "relative_l2")
+
+
+def test_a_sweep_goes_on_where_another_stopped(cnn, labelled):
+    whole = list(sweep(cnn, labelled.first(3), "softmax_kl", levels=LEVELS))
+    layers = find_layers(cnn)
+    rest = LossSweep(
+        cnn,
+        layers,
+        labelled.first(3),
+        metric_named("softmax_kl"),
+        SweepSettings(LEVELS),
+        whole[:20],
+    )
+    found = list(rest)
+    assert len(found) == len(whole) - 20
+    assert set(whole[:20]) | set(found) == set(whole)

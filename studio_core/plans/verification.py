@@ -1,0 +1,444 @@
+"""The proof of a plan: applied in memory, run, predicted and actual side by side.
+
+`verify` prunes by the same masks as the sweeps (exact counts, ties by position), runs the
+dense and the pruned model on the same samples, and answers a `Verification`. Nothing is
+written. Its `point` is what `Calibration.fit` learns from.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.data import Samples
+from studio_core.evaluation.metrics import LossMetric, metric_named
+from studio_core.evaluation.runtime import Array, RuntimeModel, session_options
+from studio_core.layers.layer import Layer
+from studio_core.layers.weight import Weight
+from studio_core.models.model import Model
+from studio_core.plans.calibration import VerifiedPoint
+from studio_core.plans.choices import sparse_bytes
+from studio_core.plans.plan import PlanEstimate, PruningPlan
+from studio_core.plans.prediction import PredictedLoss
+from studio_core.plans.solver import Solver
+from studio_core.pruning.masks import ElementRanking
+
+_BATCH = 64
+_ZLIB_LEVEL = 6
+_WARMUP_RUNS = 3
+
+
+@dataclass(frozen=True)
+class MeasuredLoss:
+    """Degradation of the pruned model: mean over the samples, and its standard error.
+
+    Positive is worse. The error is None for a single sample.
+    """
+
+    mean: float
+    standard_error: float | None
+    metric: str
+    num_samples: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Samples whose highest logit is the true class, dense and pruned."""
+
+    num_correct_dense: int
+    num_correct: int
+    num_samples: int
+
+    @property
+    def dense(self) -> float:
+        return self.num_correct_dense / self.num_samples
+
+    @property
+    def pruned(self) -> float:
+        return self.num_correct / self.num_samples
+
+
+@dataclass(frozen=True)
+class ActualCosts:
+    """What the pruned weights really are, counted after pruning.
+
+    ``sparsity`` is over the weights of all prunable layers. ``flops`` are multiply-accumulates
+    left if every zero were skipped, None where a layer's are unknown. ``bytes_dense`` and
+    ``bytes_sparse`` as in `PlanEstimate`; the compressed ones are the layers' weights, each
+    tensor on its own through zlib (level 6), biases as stored; None if not asked for.
+    """
+
+    num_weights: int
+    num_zeros: int
+    sparsity: float
+    flops: int | None
+    bytes_dense: int
+    bytes_sparse: int
+    bytes_compressed_dense: int | None
+    bytes_compressed: int | None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Medians over ``num_runs`` runs of one batch, dense and pruned in turn.
+
+    The spreads are interquartile ranges. onnxruntime skips no zeros: without a structure,
+    expect no difference beyond the spread.
+    """
+
+    dense_ms: float
+    pruned_ms: float
+    dense_spread_ms: float
+    pruned_spread_ms: float
+    num_runs: int
+    num_threads: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A plan's predictions beside what its run gave.
+
+    ``predicted`` and ``estimate`` are None where no solver was given; ``is_comparable`` says
+    whether the prediction is in the verification's own metric. ``skipped`` names, by layer
+    id, what of the plan could not be applied and why.
+    """
+
+    plan: PruningPlan
+    predicted: PredictedLoss | None
+    uncalibrated: PredictedLoss | None
+    estimate: PlanEstimate | None
+    loss: MeasuredLoss
+    accuracy: Accuracy | None
+    costs: ActualCosts
+    latency: Latency | None
+    on_random_data: bool
+    skipped: dict[str, str]
+
+    @property
+    def is_comparable(self) -> bool:
+        """True if predicted and actual loss have the same unit."""
+        return self.predicted is not None and self.predicted.metric == self.loss.metric
+
+    @property
+    def point(self) -> VerifiedPoint | None:
+        """What a calibration learns from; None without a prediction."""
+        if self.uncalibrated is None:
+            return None
+        return VerifiedPoint(self.uncalibrated.value, self.loss.mean, self.loss.standard_error)
+
+    def to_document(self) -> dict[str, Any]:
+        """The verification as JSON-ready values."""
+        return {
+            "plan": self.plan.to_document(),
+            "predicted": None if self.predicted is None else self.predicted.to_document(),
+            "uncalibrated": None if self.uncalibrated is None else self.uncalibrated.to_document(),
+            "estimate": None if self.estimate is None else asdict(self.estimate),
+            "loss": asdict(self.loss),
+            "accuracy": None if self.accuracy is None else asdict(self.accuracy),
+            "costs": asdict(self.costs),
+            "latency": None if self.latency is None else asdict(self.latency),
+            "isComparable": self.is_comparable,
+            "onRandomData": self.on_random_data,
+            "skipped": dict(self.skipped),
+        }
+
+
+def verify(
+    model: Model,
+    layers: Sequence[Layer],
+    plan: PruningPlan,
+    samples: Samples,
+    metric: LossMetric | str,
+    *,
+    solver: Solver | None = None,
+    latency_runs: int = 0,
+    compress: bool = True,
+) -> Verification:
+    """Apply ``plan`` to ``model`` in memory and run it on ``samples``.
+
+    ``solver`` gives the prediction; ``latency_runs`` above 0 times dense and pruned;
+    ``compress`` False leaves out the compressed sizes, which take longest for large models.
+    Raises `InvalidRequestError` where the metric needs labels that are not there, or layers
+    of one weight are given two sparsities.
+    """
+    run = VerificationRun(
+        model,
+        layers,
+        plan,
+        samples,
+        metric,
+        solver=solver,
+        latency_runs=latency_runs,
+        compress=compress,
+    )
+    for _ in run:
+        pass
+    return run.result()
+
+
+class VerificationRun:
+    """One verification: iterating runs batch by batch and yields how many samples are done."""
+
+    def __init__(
+        self,
+        model: Model,
+        layers: Sequence[Layer],
+        plan: PruningPlan,
+        samples: Samples,
+        metric: LossMetric | str,
+        *,
+        solver: Solver | None = None,
+        latency_runs: int = 0,
+        compress: bool = True,
+    ) -> None:
+        self.model = model
+        self.layers = tuple(layers)
+        self.plan = plan
+        self.samples = samples
+        self.metric = metric_named(metric) if isinstance(metric, str) else metric
+        self.solver = solver
+        self.latency_runs = latency_runs
+        self.compress = compress
+        if self.metric.needs_labels and samples.labels is None:
+            raise InvalidRequestError(
+                f"The metric '{self.metric.name}' needs labels. Add an array 'labels' to the "
+                "data, or choose a metric without labels, such as 'softmax_kl'."
+            )
+        self.units, self.skipped = _units(layers, plan)
+        self._worse: list[np.ndarray] = []
+        self._correct = [0, 0]
+        self._num_labelled = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self._worse, self._correct, self._num_labelled, done = [], [0, 0], 0, 0
+        for feed, labels in self.samples.batches(self._batch_size):
+            dense, pruned = (session.run(None, feed) for session in self._sessions)
+            reference = [np.asarray(labels)] if self.metric.needs_labels else dense
+            values = [self.metric.compare(out, reference) for out in (pruned, dense)]
+            self._worse.append(self.metric.degradation(values[0], values[1]))
+            if _has_classes(dense, labels):
+                self._num_labelled += len(dense[0])
+                for i, outputs in enumerate((dense, pruned)):
+                    hits = metric_named("accuracy").compare(outputs, [np.asarray(labels)])
+                    self._correct[i] += int(hits.sum())
+            done += len(self._worse[-1])
+            yield done
+
+    def result(self) -> Verification:
+        """The record; raises `InvalidRequestError` if the run was not iterated to its end."""
+        worse = np.concatenate(self._worse) if self._worse else np.zeros(0)
+        if worse.size < self.samples.num_samples:
+            raise InvalidRequestError("The verification has not finished; iterate it to its end.")
+        error = float(worse.std(ddof=1) / math.sqrt(worse.size)) if worse.size > 1 else None
+        solver = self.solver
+        return Verification(
+            self.plan,
+            None if solver is None else solver.predict(self.plan),
+            None if solver is None else solver.choices.loss.predict(self.plan),
+            None if solver is None else solver.planner.estimate(self.plan),
+            MeasuredLoss(float(worse.mean()), error, self.metric.name, worse.size),
+            self._accuracy(worse.size),
+            self._costs(),
+            self._latency() if self.latency_runs > 0 else None,
+            self.samples.generated,
+            self.skipped,
+        )
+
+    @cached_property
+    def pruned(self) -> dict[str, Array]:
+        """The pruned weights as they are stored, by name."""
+        return {name: _pruned(unit) for name, unit in self.units.items() if unit.sparsity > 0}
+
+    @cached_property
+    def _runtime(self) -> RuntimeModel:
+        return RuntimeModel(self.model.path, list(self.units))
+
+    @cached_property
+    def _sessions(self) -> tuple[ort.InferenceSession, ort.InferenceSession]:
+        """Dense and pruned."""
+        return self._runtime.session(), self._runtime.session(self.pruned)
+
+    @property
+    def _batch_size(self) -> int:
+        if self.model.batch > 1:
+            return self.model.batch
+        is_free = all(
+            v.shape is None or not isinstance(v.shape[0], int) for v in self.model.inputs if v.shape
+        )
+        return _BATCH if is_free else 1
+
+    def _accuracy(self, count: int) -> Accuracy | None:
+        if not self._num_labelled:
+            return None
+        return Accuracy(self._correct[0], self._correct[1], count)
+
+    def _costs(self) -> ActualCosts:
+        weights = {
+            layer.weight.key: layer
+            for layer in self.layers
+            if layer.is_prunable and layer.weight is not None
+        }
+        zeros = {key: self._num_zeros(layer) for key, layer in weights.items()}
+        num_weights = sum(layer.weight_size for layer in weights.values())
+        num_zeros = sum(zeros.values())
+        dense = sum(x.num_bytes for x in self._stored_layers())
+        saved = sum(
+            weight.num_bytes - float(sparse_bytes(weight.num_bytes, weight.size, np.array(count)))
+            for weight, count in ((_weight(weights[key]), count) for key, count in zeros.items())
+        )
+        compressed = self._compressed() if self.compress else (None, None)
+        return ActualCosts(
+            num_weights,
+            num_zeros,
+            num_zeros / max(1, num_weights),
+            self._flops(zeros),
+            dense,
+            round(dense - saved),
+            *compressed,
+        )
+
+    def _stored_layers(self) -> list[Layer]:
+        """Layers with a weight, one for each stored weight."""
+        found = {x.weight.key: x for x in self.layers if x.weight is not None}
+        return list(found.values())
+
+    def _num_zeros(self, layer: Layer) -> int:
+        array = self.pruned.get(layer.name)
+        if array is None:
+            return layer.num_zeros or 0
+        return int(np.count_nonzero(array == _weight(layer).stored_zero()))
+
+    def _flops(self, zeros: dict[tuple[str, int, int], int]) -> int | None:
+        left = 0.0
+        for layer in self.layers:
+            if layer.macs is None:
+                if layer.is_prunable:
+                    return None
+                continue
+            share = 0.0
+            if layer.is_prunable and layer.weight is not None:
+                share = zeros[layer.weight.key] / max(1, layer.weight_size)
+            left += layer.macs * (1.0 - share)
+        return round(left)
+
+    def _compressed(self) -> tuple[int, int]:
+        """Bytes of the layers' weights through zlib, dense and pruned, and of their biases."""
+        layers = self._stored_layers()
+        with ThreadPoolExecutor(2) as threads:  # zlib lets other threads run
+            sizes = list(threads.map(self._compressed_weight, layers))
+        biases = sum(layer.bias_bytes for layer in layers)
+        return sum(a for a, _ in sizes) + biases, sum(b for _, b in sizes) + biases
+
+    def _compressed_weight(self, layer: Layer) -> tuple[int, int]:
+        dense = _zlib_bytes(_weight(layer).tensor.read())
+        pruned = self.pruned.get(layer.name)
+        return dense, dense if pruned is None else _zlib_bytes(pruned)
+
+    def _latency(self) -> Latency:
+        feed, _ = next(self.samples.first(max(1, self.model.batch)).batches(self._batch_size))
+        options = session_options(num_threads=1)
+        pair = (
+            self._runtime.session(options=options),
+            self._runtime.session(self.pruned, session_options(num_threads=1)),
+        )
+        times: tuple[list[float], list[float]] = ([], [])
+        for run in range(_WARMUP_RUNS + self.latency_runs):
+            # In turn, so that whatever else the machine does meets both.
+            for session, taken in zip(pair, times, strict=True):
+                start = time.perf_counter()
+                session.run(None, feed)
+                if run >= _WARMUP_RUNS:
+                    taken.append((time.perf_counter() - start) * 1e3)
+        return Latency(
+            statistics.median(times[0]),
+            statistics.median(times[1]),
+            _spread(times[0]),
+            _spread(times[1]),
+            self.latency_runs,
+            1,
+            max(1, self.model.batch),
+        )
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A stored weight of the main graph, and the sparsity that the plan gives it."""
+
+    layer: Layer
+    sparsity: float
+
+
+def _units(layers: Sequence[Layer], plan: PruningPlan) -> tuple[dict[str, _Unit], dict[str, str]]:
+    """Weights to prune by name; the layers whose part of the plan cannot be applied, and why."""
+    known = {layer.id for layer in layers if layer.is_prunable}
+    skipped = {
+        layer_id: "It is not a prunable layer of this model."
+        for layer_id, sparsity in plan.sparsities.items()
+        if layer_id not in known and sparsity > 0
+    }
+    groups: dict[tuple[str, int, int], list[Layer]] = defaultdict(list)
+    for layer in layers:
+        if layer.is_prunable:
+            groups[_weight(layer).key].append(layer)
+    units: dict[str, _Unit] = {}
+    for group in groups.values():
+        sparsity = _one_sparsity(group, plan)
+        for layer in group:
+            if _weight(layer).tensor.scope:
+                if sparsity > 0:
+                    skipped[layer.id] = "Its weight is defined inside a subgraph: not applied."
+            elif _weight(layer).fault and sparsity > 0:
+                skipped[layer.id] = _weight(layer).fault
+            else:
+                units[layer.name] = _Unit(layer, sparsity)
+    return units, skipped
+
+
+def _one_sparsity(group: Sequence[Layer], plan: PruningPlan) -> float:
+    given = {plan.sparsities[x.id] for x in group if x.id in plan.sparsities}
+    if len(given) > 1:
+        names = ", ".join(f"'{x.id}'" for x in group)
+        raise InvalidRequestError(
+            f"Layers {names} share one weight; the plan must give them one sparsity."
+        )
+    return given.pop() if given else 0.0
+
+
+def _pruned(unit: _Unit) -> Array:
+    weight = _weight(unit.layer)
+    removed = ElementRanking.of(weight.magnitudes()).pruned(unit.sparsity)
+    return np.where(removed.reshape(weight.shape), weight.stored_zero(), weight.tensor.read())
+
+
+def _weight(layer: Layer) -> Weight:
+    assert layer.weight is not None
+    return layer.weight
+
+
+def _zlib_bytes(array: Array) -> int:
+    return len(zlib.compress(np.ascontiguousarray(array).tobytes(), _ZLIB_LEVEL))
+
+
+def _spread(times: Sequence[float]) -> float:
+    """Interquartile range."""
+    low, high = np.percentile(times, [25, 75])
+    return float(high - low)
+
+
+def _has_classes(outputs: Sequence[Array], labels: Array | None) -> bool:
+    """Whether the first output has one logit a class, and each sample one label."""
+    logits = outputs[0]
+    return labels is not None and labels.ndim == 1 and logits.ndim == 2 and logits.shape[1] > 1
