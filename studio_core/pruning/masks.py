@@ -39,6 +39,18 @@ class ElementRanking:
         """Rank flat ``magnitudes``, shape [size]."""
         return cls(magnitudes, np.sort(magnitudes))
 
+    def threshold(self, sparsity: float) -> float | None:
+        """The magnitude up to which all weights go, and no others, at ``sparsity``.
+
+        None where weights of one magnitude have to be told apart by their positions.
+        """
+        count = int(num_pruned(self.ordered.size, sparsity))
+        if count == 0:
+            return -1.0
+        last = self.ordered[count - 1]
+        is_clear = count == self.ordered.size or bool(self.ordered[count] > last)
+        return float(last) if is_clear else None
+
     def pruned(self, sparsity: float) -> BoolArray:
         """True for each weight that is removed, shape [size], exactly `num_pruned` of them."""
         count = int(num_pruned(self.magnitudes.size, sparsity))

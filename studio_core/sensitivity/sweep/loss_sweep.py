@@ -24,7 +24,7 @@ from studio_core.layers.weight import Weight
 from studio_core.models.model import Model
 from studio_core.pruning.masks import BoolArray, ElementRanking
 from studio_core.sensitivity.levels import checked_levels
-from studio_core.sensitivity.sweep.optimized import optimize
+from studio_core.sensitivity.sweep.optimized import PlacedWeight, optimize
 from studio_core.sensitivity.sweep.segments import SegmentedModel, State
 
 DEFAULT_LOSS_LEVELS = (0.05, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
@@ -202,16 +202,22 @@ class LossSweep:
         """One job a layer and level, the tensors in front of the layer being at hand."""
         segmented = self.segmented
         states = [segmented.begin(feed) for feed, _ in self._batches]
-        for position, name in enumerate(segmented.layers):
+        last = max((i for i, name in enumerate(segmented.layers) if name in wanted), default=-1)
+        for position, name in enumerate(segmented.layers[: last + 1]):
             if name in wanted:
-                ranking = ElementRanking.of(_weight(self.units[name][0]).magnitudes())
+                ranking = self._ranking(name, segmented.place(position))
                 for level in wanted[name]:
                     yield _Job(self, name, level, ranking, position, tuple(states))
             states = [segmented.advance(state, position) for state in states]
         for name in wanted.keys() - set(segmented.layers):
-            ranking = ElementRanking.of(_weight(self.units[name][0]).magnitudes())
             for level in wanted[name]:
-                yield _Job(self, name, level, ranking, None, ())
+                yield _Job(self, name, level, self._ranking(name, None), None, ())
+
+    def _ranking(self, name: str, place: PlacedWeight | None) -> _Ranking:
+        magnitudes = _weight(self.units[name][0]).magnitudes()
+        shaped = magnitudes.reshape(self._weights[name].shape)
+        stored = None if place is None else place.arranged(shaped)
+        return _Ranking(ElementRanking.of(magnitudes), stored)
 
     def measurements(
         self, name: str, level: float, outputs: list[list[Array]]
@@ -238,6 +244,21 @@ class LossSweep:
         return np.where(removed.reshape(weight.shape), zero, weight)
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """A weight's magnitudes, ranked; and as the optimised graph stores them, if it does."""
+
+    elements: ElementRanking
+    stored: Array | None
+
+    def pruned(self, place: PlacedWeight, level: float, shape: tuple[int, ...]) -> Array:
+        """The stored values at ``level``."""
+        threshold = self.elements.threshold(level)
+        if threshold is None or self.stored is None:
+            return place.pruned(self.elements.pruned(level).reshape(shape))
+        return place.kept(self.stored > np.float32(threshold))
+
+
 @dataclass(frozen=True)
 class _Job:
     """One weight at one level; called by a worker."""
@@ -245,18 +266,19 @@ class _Job:
     sweep: LossSweep
     name: str
     level: float
-    ranking: ElementRanking
+    ranking: _Ranking
     position: int | None
     states: tuple[State, ...]
 
     def __call__(self) -> list[Measurement]:
-        removed = self.ranking.pruned(self.level)
         if self.position is None:
+            removed = self.ranking.elements.pruned(self.level)
             outputs = self.sweep.run_whole(self.name, removed)
         else:
             segmented = self.sweep.segmented
             shape = self.sweep.units[self.name][0].weight_shape
-            stored = segmented.place(self.position).pruned(removed.reshape(shape))
+            place = segmented.place(self.position)
+            stored = self.ranking.pruned(place, self.level, shape)
             run = segmented.pruned(self.position, stored)
             outputs = [run(state) for state in self.states]
         return self.sweep.measurements(self.name, self.level, outputs)
