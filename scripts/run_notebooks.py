@@ -25,7 +25,11 @@ def main(prefixes: list[str]) -> None:
 def execute(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": path.parent}},
     ).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:

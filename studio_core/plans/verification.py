@@ -41,7 +41,7 @@ _WARMUP_RUNS = 3
 
 
 @dataclass(frozen=True)
-class MeasuredLoss:
+class ActualLoss:
     """Degradation of the pruned model: mean over the samples, and its standard error.
 
     Positive is worse. The error is None for a single sample.
@@ -120,7 +120,7 @@ class Verification:
     predicted: PredictedLoss | None
     uncalibrated: PredictedLoss | None
     estimate: PlanEstimate | None
-    loss: MeasuredLoss
+    loss: ActualLoss
     accuracy: Accuracy | None
     costs: ActualCosts
     latency: Latency | None
@@ -249,7 +249,7 @@ class VerificationRun:
             None if solver is None else solver.predict(self.plan),
             None if solver is None else solver.choices.loss.predict(self.plan),
             None if solver is None else solver.planner.estimate(self.plan),
-            MeasuredLoss(float(worse.mean()), error, self.metric.name, worse.size),
+            ActualLoss(float(worse.mean()), error, self.metric.name, worse.size),
             self._accuracy(worse.size),
             self._costs(),
             self._latency() if self.latency_runs > 0 else None,
