@@ -80,6 +80,10 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=output_file, help=what)
 
 
+def add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
 def fraction(text: str) -> float:
     """A number from 0 to 1."""
     value = number(text)
@@ -113,6 +117,32 @@ def number(text: str) -> float:
     return value
 
 
+def not_negative(text: str) -> float:
+    """A number, 0 or above."""
+    value = number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is below 0")
+    return value
+
+
+def whole_number(text: str) -> int:
+    """A whole number from 1 up."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 up")
+    return int(text)
+
+
+def n_of_m(text: str) -> tuple[int, int]:
+    """``2:4``: of every 4 weights in a row 2 are kept."""
+    kept, colon, group = text.partition(":")
+    if not (colon and kept.isascii() and kept.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form N:M, such as 2:4")
+    pattern = int(kept), whole_number(group)
+    if not 0 < pattern[0] < pattern[1]:
+        raise argparse.ArgumentTypeError(f"N must be from 1 to below M in '{text}'")
+    return pattern
+
+
 def dimension(text: str) -> tuple[str, int]:
     """``sequence=128``."""
     name, size = _split(text, "NAME=SIZE, such as sequence=128")
@@ -133,8 +163,18 @@ def output_file(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() == ".onnx":  # most likely a model that must not be lost
         raise argparse.ArgumentTypeError(
-            f"'{text}' is the name of a model; nothing here writes one"
+            f"'{text}' is the name of a model; only `studio prune` writes one"
         )
+    return path
+
+
+def model_file(text: str) -> Path:
+    """The name of a model to be written."""
+    if text in ("", "-"):
+        raise argparse.ArgumentTypeError("give the name of a file")
+    path = Path(text)
+    if path.suffix.lower() != ".onnx":  # a slip must not replace the plan, or the data
+        raise argparse.ArgumentTypeError(f"'{text}' must end in .onnx")
     return path
 
 

@@ -44,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     parser = make_parser()
     try:
-        args = parser.parse_args(argv)
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:  # said by the command, with its own usage, where there is one
+            command = getattr(args, "command", parser)
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
         if args.version:
             print(version_line())
         elif args.run is None:

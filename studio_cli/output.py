@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from studio_cli.text import visible, visible_lines
-from studio_core.errors import InvalidRequestError
+from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError
 
 _GAP = 2
 _NARROWEST = 16
@@ -128,10 +128,36 @@ def write_document(text: str, path: Path | None, protected: Sequence[Path] = ())
     if path is None:
         _print_document(text)
         return
-    if any(path.exists() and path.samefile(file) for file in protected if file.exists()):
-        raise InvalidRequestError(f"{path} belongs to the model. Give another file to -o.")
+    _refuse_protected(path, protected)
     path.write_text(text, encoding="utf-8", newline="")
     note(f"wrote {path}")
+
+
+def write_bytes(content: bytes, path: Path | None, protected: Sequence[Path] = ()) -> None:
+    """As `write_document`, for a document that is no text."""
+    if path is None:
+        sys.stdout.buffer.write(content)
+        return
+    _refuse_protected(path, protected)
+    path.write_bytes(content)
+    note(f"wrote {path}")
+
+
+def check_target(path: Path, force: bool, protected: Sequence[Path], hint: str = "") -> None:
+    """Refuse, before long work begins, to replace a file unasked; ``hint`` is one way more."""
+    _refuse_protected(path, protected)
+    if path.is_dir():
+        raise ConflictError(f"{path} is a folder. Give the name of a file to -o.")
+    if path.exists() and not force:
+        choices = ", ".join(filter(None, [hint, "--force to replace it", "or another file to -o"]))
+        raise ConflictError(f"{path} exists. Give {choices}.")
+    if not path.parent.is_dir():
+        raise NotFoundError(f"The folder of {path} does not exist. Make it, or give another.")
+
+
+def _refuse_protected(path: Path, protected: Sequence[Path]) -> None:
+    if any(path.exists() and path.samefile(file) for file in protected if file.exists()):
+        raise InvalidRequestError(f"{path} belongs to the model. Give another file to -o.")
 
 
 def _print_document(text: str) -> None:

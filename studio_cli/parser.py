@@ -5,13 +5,28 @@ from __future__ import annotations
 import argparse
 
 from studio_cli.arguments import MODEL_HELP
-from studio_cli.commands import create, export, layers, loss, perf, plan, projects
+from studio_cli.commands import (
+    create,
+    export,
+    layers,
+    loss,
+    perf,
+    plan,
+    projects,
+    prune,
+    sweep,
+    verify,
+)
+
+_COMMANDS = (layers, loss, perf, sweep, plan, verify, prune, export, projects, create)
+"""In the order of the work."""
 
 _DISTRIBUTION = "studio-workbench"
 
 _DESCRIPTION = """\
-Look into an ONNX model and plan its pruning: which layers there are, how much each one
-minds losing weights, what that would save, and which sparsity each should get.
+Look into an ONNX model, plan its pruning and prune it: which layers there are, how much each
+one minds losing weights, what that would save, which sparsity each should get, and whether
+the pruned model keeps what the plan said.
 """
 
 _EPILOG = f"""\
@@ -24,13 +39,17 @@ exit codes:
 """
 
 GUIDE = f"""\
-Studio: look into an ONNX model and plan its pruning.
+Studio: look into an ONNX model, plan its pruning, and prune it.
 
   studio layers MODEL                    what there is to prune, and what each layer costs
   studio loss MODEL                      how much each layer minds (estimated)
   studio perf MODEL                      what pruning each layer would save (estimated)
+  studio sweep MODEL -o analysis.json    how much each layer minds (measured)
   studio plan MODEL --sparsity 0.8       a sparsity for each layer
-  studio export MODEL --sparsity 0.8     the plan as a recipe, JSON or CSV
+  studio verify MODEL --plan plan.json   the plan run: predicted beside actual
+  studio prune MODEL --plan plan.json -o pruned.onnx
+                                         the pruned model
+  studio export MODEL --sparsity 0.8     the plan as a recipe, code, masks, JSON or CSV
   studio create MODEL                    keep a model as a project
   studio projects                        the projects there are
 
@@ -50,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (layers, loss, perf, plan, export, projects, create):
+    for command in _COMMANDS:
         command.add_to(commands)
     return parser
 

@@ -13,7 +13,7 @@ from studio_core.errors import InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from studio_core.layers import Layer
-    from studio_core.plans import PruningPlan
+    from studio_core.plans import Planner, PruningPlan
     from studio_core.session import Session
 
 PLAN_OPTIONS = ("balance", "max_sparsity", "lock")
@@ -42,9 +42,11 @@ def add_plan_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def make_plan(session: Session, args: argparse.Namespace) -> PruningPlan:
-    """The plan for an average sparsity of ``args.sparsity``."""
-    return session.planner.distribute(
+def make_plan(
+    session: Session, args: argparse.Namespace, planner: Planner | None = None
+) -> PruningPlan:
+    """The plan for an average sparsity of ``args.sparsity``; by the estimates, or ``planner``."""
+    return (planner or session.planner).distribute(
         args.sparsity,
         balance=1.0 if args.balance is None else args.balance,
         max_sparsity=0.95 if args.max_sparsity is None else args.max_sparsity,

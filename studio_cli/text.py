@@ -25,6 +25,7 @@ __all__ = [
     "size",
     "visible",
     "visible_lines",
+    "with_error",
 ]
 
 # Control and format characters (escape sequences, right-to-left overrides), separators of
@@ -53,6 +54,14 @@ def significant(value: float | None) -> str:
     if value is None or math.isnan(value):
         return UNKNOWN
     return f"{value:.4g}"
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    """0.0123, 0.0042 → '0.0123 ±0.0042'; an unknown error is left out."""
+    if value is None or math.isnan(value):
+        return UNKNOWN
+    shown = f"{value:.3g}"
+    return shown if error is None or math.isnan(error) else f"{shown} ±{error:.2g}"
 
 
 def shape(dimensions: Iterable[int | str | None] | None) -> str:

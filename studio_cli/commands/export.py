@@ -1,8 +1,10 @@
-"""``studio export MODEL``: a plan as a training recipe, as JSON or as CSV."""
+"""``studio export MODEL``: a plan as a training recipe, as code, as masks, JSON or CSV."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +15,26 @@ from studio_cli.arguments import (
     add_output,
     fraction,
     fractions,
+    not_negative,
     number,
 )
 from studio_cli.models import open_session
-from studio_cli.output import to_json, write_document
+from studio_cli.output import note, to_json, write_bytes, write_document
+from studio_cli.patterns import add_n_of_m, with_pattern
 from studio_cli.plans import PLAN_OPTIONS, add_plan_options, make_plan, read_plan
+from studio_cli.state_dicts import read_state_dict
 from studio_core.documents import plan_document
 
 if TYPE_CHECKING:
     from studio_core.plans import PruningPlan
+    from studio_core.plans.profiles import ExportSettings
     from studio_core.session import Session
 
 _DESCRIPTION = """\
-Write a plan for other programs: a recipe is the YAML that SparseML trains by; JSON and CSV
-list the sparsity of each layer. The plan comes from a file (--plan), is made here
+Write a plan for other programs. --format recipe is the YAML that SparseML trains by,
+llm-compressor that of llm-compressor; pytorch is Python code that prunes a module with
+torch.nn.utils.prune; npz and safetensors hold the masks (True = kept), without pickle; JSON
+and CSV list the sparsity of each layer. The plan comes from a file (--plan), is made here
 (--sparsity, options as in `studio plan`), or follows one of the original Studio's profiles
 (--profile), which never prune the first layer: uniform gives every other layer the lowest of
 --sparsities; loss, performance and balanced spare one more and split the rest evenly over
@@ -38,6 +46,8 @@ _EXAMPLES = """\
   studio export model.onnx --sparsity 0.8 --epochs 60 --init-lr 0.05
   studio export model.onnx --profile balanced --sparsities 0.7,0.8,0.9
   studio export model.onnx --plan plan.json --format csv -o plan.csv
+  studio export model.onnx --plan plan.json --format npz -o masks.npz --n-of-m 2:4
+  studio export model.onnx --plan plan.json --format pytorch --masks-file masks.npz
 """
 
 # Options of the recipe's schedule: their names here and in the core.
@@ -49,11 +59,23 @@ _SCHEDULE = {
 }
 
 
+_TABLES = ("json", "csv")
+_MASKS = ("npz", "safetensors")
+_FORMATS = ("recipe", "llm-compressor", "pytorch", *_MASKS, *_TABLES)
+
+# Options that only one format has: their names here and in the core.
+_OPTIONS = {
+    "recipe": _SCHEDULE,
+    "llm-compressor": {name: name for name in ("init_sparsity", "start", "end", "update")},
+    "pytorch": {"masks_file": "masks_file"},
+}
+
+
 def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
         "export",
-        summary="write a plan as a recipe, JSON or CSV",
+        summary="write a plan as a recipe, code, masks, JSON or CSV",
         description=_DESCRIPTION,
         examples=_EXAMPLES,
         run=run,
@@ -61,8 +83,12 @@ def add_to(commands: Commands) -> None:
     add_model(parser)
     _add_source(parser)
     add_plan_options(parser)
-    parser.add_argument("--format", choices=("recipe", "json", "csv"), default="recipe")
+    parser.add_argument(
+        "--format", choices=_FORMATS, default="recipe", help="(default: %(default)s)"
+    )
+    add_n_of_m(parser)
     _add_schedule(parser)
+    _add_format_options(parser)
     add_output(parser, "where to write it (default: standard output)")
 
 
@@ -99,12 +125,70 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_format_options(parser: argparse.ArgumentParser) -> None:
+    llm = parser.add_argument_group("schedule of --format llm-compressor, in epochs")
+    llm.add_argument(
+        "--init-sparsity", metavar="S", type=fraction, help="sparsity at the start (default: 0)"
+    )
+    llm.add_argument("--start", metavar="EPOCH", type=not_negative, help="default: 0")
+    llm.add_argument("--end", metavar="EPOCH", type=not_negative, help="default: 1")
+    llm.add_argument("--update", metavar="EPOCHS", type=not_negative, help="default: 0.1")
+    parser.add_argument(
+        "--state-dict",
+        metavar="FILE",
+        type=Path,
+        help="name the weights as in this .npz or .safetensors of the training code, matched by "
+        "shape and values (recipe, llm-compressor, pytorch)",
+    )
+    code = parser.add_argument_group("code of --format pytorch")
+    code.add_argument(
+        "--masks-file",
+        metavar="FILE",
+        help="read the masks from this .npz or .safetensors when it runs, in place of finding "
+        "the smallest weights itself",
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     _check_usage(args)
     session = open_session(args)
-    text = _profile_text(session, args) if args.profile else _plan_text(session, args)
-    model = session.model
-    write_document(text, args.output, (model.path, *model.data_files))
+    protected = (session.model.path, *session.model.data_files)
+    if args.format in _TABLES or (args.format == "recipe" and _is_plain(args)):
+        text = _profile_text(session, args) if args.profile else _plan_text(session, args)
+        write_document(text, args.output, protected)
+        return
+    content = _exported(session, args)
+    if args.format in _MASKS:
+        write_bytes(content, args.output, protected)
+    else:
+        write_document(content.decode("utf-8"), args.output, protected)
+
+
+def _is_plain(args: argparse.Namespace) -> bool:
+    return args.n_of_m is None and args.state_dict is None
+
+
+def _exported(session: Session, args: argparse.Namespace) -> bytes:
+    """One of the core's own formats; what must be seen goes to stderr."""
+    from studio_core.exports import ExportSource, export
+
+    patterned = with_pattern(_plan(session, args), args.n_of_m)
+    source = ExportSource(session.model, session.layers, patterned.plan, **patterned.options)
+    options = _format_options(args)
+    if "masks_file" in options:
+        options["method"] = "custom_from_mask"
+    if args.state_dict is not None:
+        options["state_dict"] = read_state_dict(args.state_dict)
+    exported = export("sparseml" if args.format == "recipe" else args.format, source, **options)
+    for remark in exported.notes:
+        note(remark)
+    return exported.content
+
+
+def _plan(session: Session, args: argparse.Namespace) -> PruningPlan:
+    if args.profile:
+        return _profile_plan(session, args)
+    return read_plan(session, args.plan) if args.plan else make_plan(session, args)
 
 
 def _check_usage(args: argparse.Namespace) -> None:
@@ -114,47 +198,70 @@ def _check_usage(args: argparse.Namespace) -> None:
     given = [name for name in PLAN_OPTIONS if getattr(args, name) is not None]
     if given and args.sparsity is None:
         args.command.error(f"{_options(given)} can only be used with --sparsity")
-    given = [name for name in _SCHEDULE if getattr(args, name) is not None]
-    if given and args.format != "recipe":
-        args.command.error(f"{_options(given)} can only be used with --format recipe")
+    for kind, options in _OPTIONS.items():
+        given = [name for name in options if getattr(args, name) is not None]
+        if given and args.format != kind:
+            args.command.error(f"{_options(given)} can only be used with --format {kind}")
+    if args.state_dict is not None and args.format in (*_MASKS, *_TABLES):
+        args.command.error(f"--state-dict cannot be used with --format {args.format}")
+    if args.n_of_m is not None and args.format in _TABLES:
+        args.command.error("--n-of-m is for masks and code; a table has the plan's own sparsities")
+    if args.format in _MASKS and args.output is None and sys.stdout.isatty():
+        args.command.error(f"--format {args.format} is binary; give -o FILE")
 
 
 def _options(names: list[str]) -> str:
     return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
-def _schedule(args: argparse.Namespace) -> dict[str, Any]:
-    given = {field: getattr(args, name) for name, field in _SCHEDULE.items()}
+def _format_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options given for the format, by the core's names."""
+    names = _OPTIONS.get(args.format, {})
+    given = {field: getattr(args, name) for name, field in names.items()}
     return {field: value for field, value in given.items() if value is not None}
 
 
 def _plan_text(session: Session, args: argparse.Namespace) -> str:
-    plan = read_plan(session, args.plan) if args.plan else make_plan(session, args)
+    plan = _plan(session, args)
     if args.format == "recipe":
-        return plan.to_recipe(**_schedule(args))
+        return plan.to_recipe(**_format_options(args))
     return _document_text(session, plan, args.format)
 
 
 def _profile_text(session: Session, args: argparse.Namespace) -> str:
-    from studio_core.plans import PruningPlan, recipe_text
-    from studio_core.plans.profiles import ExportSettings, sparsities_by_weight
+    if args.format != "recipe":
+        return _document_text(session, _profile_plan(session, args), args.format)
+    from studio_core.plans import recipe_text
 
-    settings = ExportSettings.from_fields(
-        {
-            "sparsities": list(args.sparsities),
-            "pruning_profile": args.profile,
-            **_schedule(args),
-        }
+    by_name = _profile_sparsities(session, args)
+    return recipe_text(by_name, _profile_settings(args).schedule)
+
+
+def _profile_settings(args: argparse.Namespace) -> ExportSettings:
+    from studio_core.plans.profiles import ExportSettings
+
+    schedule = _format_options(args) if args.format == "recipe" else {}
+    return ExportSettings.from_fields(
+        {"sparsities": list(args.sparsities), "pruning_profile": args.profile, **schedule}
     )
-    by_name = sparsities_by_weight(settings, session.layers, session.loss, session.perf)
-    if args.format == "recipe":
-        return recipe_text(by_name, settings.schedule)
+
+
+def _profile_plan(session: Session, args: argparse.Namespace) -> PruningPlan:
+    from studio_core.plans import PruningPlan
+
+    by_name = _profile_sparsities(session, args)
     chosen = [layer for layer in session.prunable_layers if layer.name in by_name]
-    plan = PruningPlan(
+    return PruningPlan(
         {layer.id: by_name[layer.name] for layer in chosen},
         weight_names={layer.id: layer.name for layer in chosen},
     )
-    return _document_text(session, plan, args.format)
+
+
+def _profile_sparsities(session: Session, args: argparse.Namespace) -> Mapping[str, float]:
+    from studio_core.plans.profiles import sparsities_by_weight
+
+    settings = _profile_settings(args)
+    return sparsities_by_weight(settings, session.layers, session.loss, session.perf)
 
 
 def _document_text(session: Session, plan: PruningPlan, kind: str) -> str:

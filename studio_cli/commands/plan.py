@@ -1,13 +1,23 @@
-"""``studio plan MODEL --sparsity 0.8``: a sparsity for each layer, and what that would bring."""
+"""``studio plan MODEL``: a sparsity for each layer, and what that would bring."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from studio_cli import text
+from studio_cli.analyses import read_analysis
 from studio_cli.arguments import Commands, add_command, add_json, add_model, add_output, fraction
+from studio_cli.goals import (
+    add_goal_options,
+    check_goals,
+    goal_text,
+    has_goals,
+    solution_document,
+    solve,
+)
 from studio_cli.models import open_session
 from studio_cli.notes import macs_note
 from studio_cli.output import (
@@ -19,24 +29,33 @@ from studio_cli.output import (
     write_document,
 )
 from studio_cli.plans import add_plan_options, make_plan
+from studio_cli.verified import add_verified, read_calibration
 from studio_core.documents import plan_document
 
 if TYPE_CHECKING:
     from studio_core.layers import Layer
-    from studio_core.plans import PlanEstimate, PruningPlan
+    from studio_core.plans import PlanEstimate, Planner, PruningPlan
+    from studio_core.plans.prediction import PredictedLoss
+    from studio_core.plans.solver import Solution
     from studio_core.sensitivity import LossCurve
     from studio_core.session import Session
 
 _DESCRIPTION = """\
-Spread an average sparsity over the prunable layers so that the estimated damage is least
-(--balance 1) or the work left is least (--balance 0), or anything between. The answer is a
-decision and an estimate of what it brings; the model is not changed, and nothing is run.
+Choose a sparsity for each prunable layer. --sparsity spreads an average so that the damage
+is least (--balance 1) or the work left is least (--balance 0), or anything between. Goals
+(--max-loss, --min-sparsity, …) are solved for exactly instead: the best choice of one known
+level a layer; --why says for each layer why it stops there. The damage is estimated from
+the weights, or measured where --analysis gives a file of `studio sweep`. The answer is a
+decision and what it should bring; the model is not changed, and nothing is run.
 """
 
 _EXAMPLES = """\
   studio plan sample:digits_cnn --sparsity 0.8
   studio plan model.onnx --sparsity 0.9 --balance 0.5 --lock conv1.weight=0
-  studio plan model.onnx --sparsity 0.8 -o plan.json
+  studio plan model.onnx --analysis analysis.json --max-loss 0.05 --why -o plan.json
+  studio plan model.onnx --max-flops-share 0.3 --min-sparsity 0.7
+  studio verify model.onnx --plan plan.json --analysis analysis.json
+  studio plan model.onnx --analysis analysis.json --max-loss 0.05 --verified verified.json
   studio export model.onnx --plan plan.json -o recipe.yaml
 """
 
@@ -52,6 +71,18 @@ _COLUMNS = (
 )
 
 
+_EQUAL = 1e-9
+
+
+class _Answer(NamedTuple):
+    """A plan with what it should bring; ``predicted`` where losses were measured or solved for."""
+
+    plan: PruningPlan
+    estimate: PlanEstimate
+    predicted: PredictedLoss | None = None
+    solution: Solution | None = None
+
+
 def add_to(commands: Commands) -> None:
     parser = add_command(
         commands,
@@ -63,64 +94,110 @@ def add_to(commands: Commands) -> None:
     )
     add_model(parser)
     parser.add_argument(
-        "--sparsity",
-        metavar="S",
-        type=fraction,
-        required=True,
-        help="average over all prunable weights, 0 to 1",
+        "--sparsity", metavar="S", type=fraction, help="average over all prunable weights, 0 to 1"
     )
+    add_goal_options(parser)
+    parser.add_argument(
+        "--analysis",
+        metavar="FILE",
+        type=Path,
+        help="losses measured by `studio sweep -o` in place of the estimate",
+    )
+    add_verified(parser)
     add_plan_options(parser)
+    parser.add_argument("--why", action="store_true", help="the reason for each layer's sparsity")
     add_json(parser)
     add_output(parser, "also write the plan as JSON, for `studio export --plan`")
 
 
 def run(args: argparse.Namespace) -> None:
+    check_goals(args)
     session = open_session(args)
-    plan = make_plan(session, args)
-    estimate = session.planner.estimate(plan)
-    document = plan_document(plan, estimate)
+    planner = session.planner
+    if args.analysis is not None:
+        planner = session.planner_over(read_analysis(session, args.analysis))
+    answer = _answer(session, args, planner)
+    document = plan_document(answer.plan, answer.estimate)
+    if answer.predicted is not None:
+        document["predictedLoss"] = answer.predicted.to_document()
+    if answer.solution is not None:
+        document["solution"] = solution_document(answer.solution)
     if args.output is not None:  # first, so that a reader of stdout who leaves early loses nothing
         model = session.model
         write_document(to_json(document), args.output, (model.path, *model.data_files))
     if args.json:
         print_json(document)
     else:
-        _print_plan(session, plan, estimate)
+        _print_plan(session, planner, answer, args.why)
 
 
-def _print_plan(session: Session, plan: PruningPlan, estimate: PlanEstimate) -> None:
-    from studio_core.sensitivity import LossCurve
+def _answer(session: Session, args: argparse.Namespace, planner: Planner) -> _Answer:
+    from studio_core.plans.solver import Solver
 
-    print_lines(
-        f"{session.model.name} · plan for an average sparsity of {text.percent(plan.target)}",
-        macs_note(session),
+    solver = Solver(planner, calibration=read_calibration(args.verified, planner))
+    if has_goals(args):
+        solution = solve(session, args, solver)
+        return _Answer(solution.plan, solution.estimate, solution.loss, solution)
+    plan = make_plan(session, args, planner)
+    predicted = solver.predict(plan) if args.analysis else None
+    return _Answer(plan, planner.estimate(plan), predicted)
+
+
+def _print_plan(session: Session, planner: Planner, answer: _Answer, why: bool) -> None:
+    from studio_core.sensitivity import LossCurve, Source
+
+    solution, plan = answer.solution, answer.plan
+    aim = (
+        f"plan for an average sparsity of {text.percent(plan.target)}"
+        if solution is None
+        else goal_text(solution)
     )
+    print_lines(f"{session.model.name} · {aim}", macs_note(session))
     print()
-    curves = {c.layer_id: c for c in session.loss.curves if isinstance(c, LossCurve)}
-    print_table(
-        _COLUMNS,
-        [_row(layer, plan, curves.get(layer.id)) for layer in session.prunable_layers],
-    )
+    curves = {c.layer_id: c for c in planner.loss.curves if isinstance(c, LossCurve)}
+    show = text.fraction if planner.loss.source is Source.ESTIMATED else text.significant
+    reasons = {} if solution is None else {r.layer_id: r.text for r in solution.reasons}
+    rows = [
+        (
+            *_row(layer, plan),
+            show(_loss(curves.get(layer.id), plan.sparsities.get(layer.id, 0.0))),
+            *_work(layer, plan),
+            *([reasons.get(layer.id, "")] if why else []),
+        )
+        for layer in session.prunable_layers
+    ]
+    print_table([*_COLUMNS, *([Column("why", wraps=True)] if why else [])], rows)
     print()
-    print_lines(*_estimate_lines(estimate))
+    print_lines(*_estimate_lines(answer))
 
 
-def _row(layer: Layer, plan: PruningPlan, curve: LossCurve | None) -> tuple[str, ...]:
-    from studio_core.pruning.counts import num_pruned
+def _loss(curve: LossCurve | None, sparsity: float) -> float | None:
+    if curve is None or sparsity > curve.sparsities[-1] + _EQUAL:
+        return None  # the curve would go on flat where nothing is known
+    return 0.0 if sparsity == 0.0 else curve.at(sparsity)
 
-    sparsity = plan.sparsities.get(layer.id, 0.0)
-    zeros = max(int(num_pruned(layer.weight_size, sparsity)), layer.num_zeros or 0)
-    left = None if layer.macs is None else layer.macs * (1.0 - zeros / layer.weight_size)
+
+def _row(layer: Layer, plan: PruningPlan) -> tuple[str, ...]:
     return (
         layer.name,
         layer.op_type,
         text.count(layer.weight_size),
-        text.percent(sparsity),
-        text.count(zeros),
-        text.fraction(None if curve is None else curve.at(sparsity)),
-        text.count(left),
-        _remark(layer, plan),
+        text.percent(plan.sparsities.get(layer.id, 0.0)),
+        text.count(_zeros(layer, plan)),
     )
+
+
+def _zeros(layer: Layer, plan: PruningPlan) -> int:
+    from studio_core.pruning.counts import num_pruned
+
+    sparsity = plan.sparsities.get(layer.id, 0.0)
+    return max(int(num_pruned(layer.weight_size, sparsity)), layer.num_zeros or 0)
+
+
+def _work(layer: Layer, plan: PruningPlan) -> tuple[str, str]:
+    share_left = 1.0 - _zeros(layer, plan) / layer.weight_size
+    left = None if layer.macs is None else layer.macs * share_left
+    return text.count(left), _remark(layer, plan)
 
 
 def _remark(layer: Layer, plan: PruningPlan) -> str:
@@ -130,18 +207,50 @@ def _remark(layer: Layer, plan: PruningPlan) -> str:
     return ", ".join(remarks)
 
 
-def _estimate_lines(estimate: PlanEstimate) -> Sequence[str]:
+def _estimate_lines(answer: _Answer) -> Sequence[str]:
+    estimate = answer.estimate
     return (
-        "Estimated, not measured: nothing was run, and accuracy may fall more or less than this.",
+        *_origin_lines(answer),
         f"  sparsity  {text.percent(estimate.sparsity)} of prunable weights "
         f"({estimate.num_zeros:,} of {estimate.num_weights:,}), "
         f"{text.percent(estimate.model_sparsity)} of all parameters",
-        f"  loss      {text.fraction(estimate.loss)} of the layers' L2 norm removed, root mean square",
+        f"  loss      {_loss_text(answer)}",
         f"  MACs      {_macs_left(estimate)}",
         f"  weights   {text.size(estimate.bytes_dense)} as stored now, "
         f"{text.size(estimate.bytes_sparse)} if kept as bit masks and non-zero values",
         estimate.note,
+        _gap_line(answer.solution),
     )
+
+
+def _origin_lines(answer: _Answer) -> Sequence[str]:
+    from studio_core.sensitivity import Source
+
+    if answer.predicted is None or answer.predicted.source is Source.ESTIMATED:
+        return (
+            "Estimated, not measured: nothing was run, and accuracy may fall more or less "
+            "than this.",
+        )
+    return (
+        "Predicted from layers pruned one at a time; layers interact, so `studio verify` it.",
+        answer.predicted.statement,
+    )
+
+
+def _loss_text(answer: _Answer) -> str:
+    from studio_core.sensitivity import Source
+
+    predicted = answer.predicted
+    if predicted is None or predicted.source is Source.ESTIMATED:
+        loss = text.fraction(answer.estimate.loss)
+        return f"{loss} of the layers' L2 norm removed, root mean square"
+    return f"{text.with_error(predicted.value, predicted.standard_error)} {predicted.metric}"
+
+
+def _gap_line(solution: Solution | None) -> str:
+    if solution is None or solution.is_optimal:
+        return ""
+    return f"Not proven the best: another plan may be {text.percent(solution.gap)} better at most."
 
 
 def _macs_left(estimate: PlanEstimate) -> str:

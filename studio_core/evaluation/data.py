@@ -7,6 +7,7 @@ dimension; ``labels`` beside the inputs are the true classes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,15 @@ class Samples:
     @property
     def num_samples(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    def sha256(self) -> str:
+        """Hash of names, types, shapes and values, as hexadecimal digits."""
+        digest = hashlib.sha256()
+        arrays = {**self.inputs, LABELS: np.zeros(0) if self.labels is None else self.labels}
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def first(self, count: int) -> Samples:
         """The first ``count`` samples (or all, if there are fewer)."""

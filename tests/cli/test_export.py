@@ -9,8 +9,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import yaml
+
+from studio_core.exports import read_masks
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Studio
@@ -202,3 +205,100 @@ def test_a_schedule_that_cannot_be_is_refused(studio: Studio, two_layers: Path) 
     result = studio("export", two_layers, "--sparsity", "0.5", "--epochs", "2")
     assert result.status == 1
     assert "training_epochs" in result.err
+
+
+def test_llm_compressor_gets_its_own_recipe(studio: Studio, two_layers: Path, plan: Path) -> None:
+    args = ("export", two_layers, "--plan", plan, "--format", "llm-compressor")
+    stage = yaml.safe_load(studio(*args, "--end", "5").out)["pruning_stage"]
+    groups = [group["MagnitudePruningModifier"] for group in stage.values()]
+    assert [(g["targets"], g["final_sparsity"]) for g in groups] == [(["a"], 0.25), (["b"], 0.75)]
+    assert {g["end"] for g in groups} == {5.0}
+
+
+def test_pytorch_code_compiles_and_counts(studio: Studio, two_layers: Path, plan: Path) -> None:
+    result = studio("export", two_layers, "--plan", plan, "--format", "pytorch")
+    compile(result.out, "prune.py", "exec")
+    assert "('', 'a', 3, 12)" in result.out
+    assert "not compared with the training code" in result.err
+    masked = ("export", two_layers, "--plan", plan, "--format", "pytorch", "--masks-file", "m.npz")
+    assert "'m.npz'" in studio(*masked).out
+
+
+def test_names_are_those_of_a_state_dict(
+    studio: Studio, two_layers: Path, plan: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.npz"
+    a = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
+    b = np.array([8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0], np.float32).reshape(3, 4)
+    np.savez(weights, **{"encoder.weight": a.T, "head.weight": b.T})
+    options = ("--plan", plan, "--state-dict", weights)
+    recipe = studio("export", two_layers, *options)
+    assert _pruned(recipe.out) == {"encoder.weight": 0.25, "head.weight": 0.75}
+    assert recipe.err == ""
+    code = studio("export", two_layers, *options, "--format", "pytorch").out
+    assert "('encoder', 'weight', 3, 12)" in code
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "absent.npz", "broken.npz"])
+def test_a_state_dict_that_cannot_be_read(
+    studio: Studio, two_layers: Path, plan: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    if "absent" not in name:
+        path.write_bytes(b"PK\x03\x04 no zip")
+    result = studio("export", two_layers, "--plan", plan, "--state-dict", path)
+    assert result.status == 1
+    assert "Traceback" not in result.err
+    assert name in result.err
+
+
+def test_masks_are_arrays_without_pickle(
+    studio: Studio, two_layers: Path, plan: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "masks.npz"
+    args = ("export", two_layers, "--plan", plan, "--format", "npz")
+    result = studio(*args, "-o", path)
+    assert (result.status, result.out) == (0, "")
+    masks = read_masks(path)
+    assert {name: int((~mask).sum()) for name, mask in masks.items()} == {"a": 3, "b": 9}
+
+
+def test_masks_may_follow_a_pattern(
+    studio: Studio, two_layers: Path, tmp_path: Path, plan: Path
+) -> None:
+    by_hand, path = tmp_path / "hand.json", tmp_path / "masks.npz"
+    by_hand.write_text('{"layers": [{"id": "a", "sparsity": 0.9}]}')
+    args = ("export", two_layers, "--plan", by_hand, "--n-of-m", "2:4")
+    assert studio(*args, "--format", "npz", "-o", path).status == 0
+    assert (~read_masks(path)["a"]).sum(axis=0).tolist() == [2, 2, 2]
+    refused = studio(*args)
+    assert refused.status == 1
+    assert "has no pattern" in refused.err
+
+
+def test_masks_never_replace_the_model(studio: Studio, two_layers: Path, tmp_path: Path) -> None:
+    link = tmp_path / "masks.npz"
+    link.symlink_to(two_layers)
+    before = two_layers.read_bytes()
+    result = studio("export", two_layers, "--sparsity", "0.5", "--format", "npz", "-o", link)
+    assert result.status == 1
+    assert two_layers.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format", "csv", "--n-of-m", "2:4"],
+        ["--format", "npz", "--state-dict", "w.npz"],
+        ["--format", "recipe", "--end", "5"],
+        ["--format", "llm-compressor", "--epochs", "5"],
+        ["--format", "npz", "--masks-file", "m.npz"],
+        ["--format", "pickle"],
+    ],
+)
+def test_an_option_of_another_format_is_wrong_usage(
+    studio: Studio, two_layers: Path, options: list[str]
+) -> None:
+    result = studio("export", two_layers, "--sparsity", "0.5", *options)
+    assert result.status == 2
+    assert "usage: studio export" in result.err

@@ -18,7 +18,9 @@ from studio_core import errors
 if TYPE_CHECKING:
     from tests.cli.conftest import Studio
 
-COMMANDS = ("layers", "loss", "perf", "plan", "export", "projects", "create")
+COMMANDS = (
+    "layers", "loss", "perf", "sweep", "plan", "verify", "prune", "export", "projects", "create",
+)  # fmt: skip
 STUDIO = [sys.executable, "-m", "studio_cli"]
 SOURCE = Path(__file__).parents[2]
 
@@ -47,7 +49,8 @@ def test_help_describes_a_command_and_shows_examples(studio: Studio, command: st
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from studio_cli.main import main\n"
-        "for args in [[], ['--help'], ['plan', '--help']]: assert main(args) == 0\n"
+        "for args in [[], ['--help'], ['plan', '--help'], ['sweep', '--help']]:\n"
+        "    assert main(args) == 0\n"
         "heavy = {'numpy', 'onnx', 'rich', 'yaml', 'onnxruntime', 'IPython'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )

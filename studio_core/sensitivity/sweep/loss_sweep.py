@@ -125,6 +125,10 @@ class LossSweep:
         return self.model.sha256()
 
     @cached_property
+    def data_sha256(self) -> str:
+        return self.samples.sha256()
+
+    @cached_property
     def runtime(self) -> RuntimeModel:
         return RuntimeModel(self.model.path, list(self.units))
 
@@ -178,14 +182,17 @@ class LossSweep:
         wanted = {name: missing for name, missing in wanted.items() if missing}
         if not wanted:
             return
-        with ThreadPoolExecutor(self.settings.num_workers) as workers:
-            waiting: deque[Future[list[Measurement]]] = deque()
+        workers = ThreadPoolExecutor(self.settings.num_workers)
+        waiting: deque[Future[list[Measurement]]] = deque()
+        try:
             for job in self._jobs(wanted):
                 waiting.append(workers.submit(job))
                 while len(waiting) > _LAYERS_AHEAD * self.settings.num_workers:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
+        finally:  # whoever stops asking does not wait for what is queued
+            workers.shutdown(cancel_futures=True)
 
     def _missing(self, name: str, levels: np.ndarray) -> list[float]:
         """The levels at which some layer of the weight is not measured yet."""

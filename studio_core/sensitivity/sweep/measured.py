@@ -78,6 +78,7 @@ class MeasuredLoss:
             "baseline": float(sweep.baseline.mean()),
             "numSamples": sweep.samples.num_samples,
             "generatedData": sweep.samples.generated,
+            "dataSha256": sweep.data_sha256,
             "sparsityLevels": sweep.levels.tolist(),
             "batchSize": sweep.batch_size,
             "numThreads": 1,
@@ -119,5 +120,5 @@ def _error(curve: LossCurve, position: int) -> float | None:
 def continues(analysis: Analysis, sweep: LossSweep) -> bool:
     """Whether an earlier analysis measured the same thing, so that its points still hold."""
     earlier, now = analysis.provenance, MeasuredLoss(sweep, analysis.name)._provenance()
-    same = ("modelSha256", "metric", "numSamples", "generatedData", "batchSize", "versions")
+    same = ("modelSha256", "metric", "numSamples", "dataSha256", "batchSize", "versions")
     return all(earlier.get(key) == now[key] for key in same)

@@ -1,0 +1,98 @@
+"""Measured analyses as files: read for a model, and kept while a sweep goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio_cli.output import note, to_json
+from studio_core.errors import InvalidRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from studio_core.analysis_runs import RunProgress
+    from studio_core.sensitivity import Analysis
+    from studio_core.session import Session
+
+_SAVE_SECONDS = 5.0
+"""How much a crash may cost."""
+
+
+def read_analysis(session: Session, path: Path) -> Analysis:
+    """The loss analysis in a JSON file; one of its layers at least must be the model's.
+
+    One that was measured on another file of the model is used and said.
+    """
+    from studio_core.sensitivity import AnalysisKind
+    from studio_core.sensitivity.documents import from_document
+
+    document = _read_object(path)
+    if document.get("kind", str(AnalysisKind.LOSS)) != AnalysisKind.LOSS:
+        raise InvalidRequestError(f"{path} is no loss analysis. `studio sweep MODEL -o` makes one.")
+    try:
+        analysis = from_document(AnalysisKind.LOSS, path.stem, document)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{path} is not an analysis: {error}") from None
+    if not {layer.id for layer in session.prunable_layers} & set(analysis.layer_ids):
+        raise InvalidRequestError(f"{path} does not fit this model: it has none of its layers.")
+    measured_on = analysis.provenance.get("modelSha256")
+    if measured_on is not None and measured_on != session.model.sha256():
+        note(f"{path} was measured on another file than this model; its losses may differ here.")
+    return _with_known_metric(analysis)
+
+
+def _with_known_metric(analysis: Analysis) -> Analysis:
+    """The analysis with the core's own metric: a document does not hold how losses add up."""
+    from studio_core.evaluation.metrics import METRICS
+    from studio_core.sensitivity.sweep.measured import analysis_metric
+
+    known = METRICS.get(analysis.metric.name)
+    return analysis if known is None else replace(analysis, metric=analysis_metric(known))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"Path {path} does not exist. `studio sweep MODEL -o {path}` makes it."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"{path} is not an analysis: not JSON ({error}).") from None
+    if not isinstance(document, dict):
+        raise InvalidRequestError(f"{path} is not an analysis: it must hold a JSON object.")
+    return document
+
+
+def progress_document(progress: RunProgress) -> dict[str, Any]:
+    """What a sweep knows so far; ``complete`` says whether that is all."""
+    from studio_core.sensitivity.documents import to_document
+
+    is_complete = progress.done >= progress.total
+    return {**to_document(progress.analysis()), "complete": is_complete}
+
+
+class AnalysisFile:
+    """The file that a sweep is kept in while it runs, and whole at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._saved_at = -_SAVE_SECONDS
+
+    def keep(self, progress: RunProgress) -> None:
+        """Save, if the last time is long enough ago; at first at once, while little is lost
+        where that is not possible."""
+        if time.monotonic() - self._saved_at >= _SAVE_SECONDS:
+            self.save(progress)
+
+    def save(self, progress: RunProgress) -> None:
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            beside.write_text(to_json(progress_document(progress)) + "\n", encoding="utf-8")
+            beside.replace(self.path)
+        finally:
+            beside.unlink(missing_ok=True)
+        self._saved_at = time.monotonic()
