@@ -159,7 +159,7 @@ class Workbench:
         progress: RunProgress | None = None
         try:
             for progress in self._run(project_id, kind, name, options):
-                if time.monotonic() - saved_at >= SAVE_SECONDS:
+                if time.monotonic() - saved_at >= SAVE_SECONDS and progress.done:
                     self._keep(project_id, kind, name, progress)
                     saved_at = time.monotonic()
                 yield progress

@@ -40,7 +40,7 @@ class OpenApiJsonHandler(StudioHandler):
 
 
 class NowhereHandler(StudioHandler):
-    """Every other address below ``/api/projects`` and ``/api/studio``: a 404 in JSON"""
+    """Every other address of Studio below ``/api``: a 404 in JSON"""
 
     @web.authenticated
     @authorized

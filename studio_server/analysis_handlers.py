@@ -5,9 +5,11 @@ from __future__ import annotations
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from studio_core.jobs import Job
 from studio_server import wire
 from studio_server.base import StudioHandler
-from studio_server.requests import RunOptions, read_analysis
+from studio_server.job_handlers import JobAnswers
+from studio_server.requests import RunRequest, read_analysis
 
 
 class LatestAnalysisHandler(StudioHandler):
@@ -19,7 +21,7 @@ class LatestAnalysisHandler(StudioHandler):
         await self.answer(lambda: self.workbench.analysis_document(project_id, kind))
 
 
-class AnalysisHandler(StudioHandler):
+class AnalysisHandler(JobAnswers):
     """``…/sparse-analysis/:kind/:analysis_id``"""
 
     @web.authenticated
@@ -30,17 +32,35 @@ class AnalysisHandler(StudioHandler):
     @web.authenticated
     @authorized
     async def post(self, project_id: str, kind: str, name: str) -> None:
-        await self.answer(lambda: self._run(project_id, kind, name, RunOptions.read(self.body)))
+        wanted = await self.in_thread(lambda: RunRequest.read(self.body, kind))
+        if wanted.is_estimate:
+            await self.answer(lambda: self._save_estimate(project_id, kind, name, wanted))
+            return
+        job = await self.in_thread(lambda: self._submit(project_id, kind, name, wanted))
+        if wanted.is_async:
+            self.accept(job)
+        else:
+            await self.answer_after(
+                job, lambda: self.workbench.analysis_document(project_id, kind, name)
+            )
 
     @web.authenticated
     @authorized
     async def put(self, project_id: str, kind: str, name: str) -> None:
         await self.answer(lambda: self._save(project_id, kind, name))
 
-    def _run(self, project_id: str, kind: str, name: str, options: RunOptions) -> wire.Document:
-        return self.workbench.run_analysis(project_id, kind, name, levels=options.levels)
+    def _submit(self, project_id: str, kind: str, name: str, wanted: RunRequest) -> Job:
+        project = self.workbench.project(project_id)
+        return self.jobs.submit(project.id, kind, name, wanted.options)
+
+    def _save_estimate(
+        self, project_id: str, kind: str, name: str, wanted: RunRequest
+    ) -> wire.Document:
+        self.jobs.check_free(project_id, kind, name)
+        return self.workbench.run_estimate(project_id, kind, name, levels=wanted.levels)
 
     def _save(self, project_id: str, kind: str, name: str) -> wire.Document:
+        self.jobs.check_free(project_id, kind, name)
         document = read_analysis(self.body, kind)
         return self.workbench.save_analysis(project_id, kind, name, document)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp, ExtensionAppJinjaMixin
 from jupyter_server.utils import url_path_join
-from traitlets import Int, List, Unicode, default
+from traitlets import Bool, Int, List, Unicode, default
 
 from studio_core.errors import StudioError
+from studio_core.jobs import JobQueue
+from studio_core.jobs.analysis_work import ANALYSIS_WORK
 from studio_core.projects import default_project_root
 from studio_core.workbench import Workbench
+from studio_server.job_events import JobEvents
 from studio_server.routes import handlers
 
 DISTRIBUTION = "studio-workbench"
@@ -52,7 +57,26 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         8, min=1, help="""Number of requests that are worked on at one time; others wait."""
     ).tag(config=True)
 
+    max_running_jobs = Int(
+        1,
+        min=1,
+        help="""Number of jobs, such as measured analyses, that run at one time; others wait.
+        Each uses several processor cores.""",
+    ).tag(config=True)
+
+    keep_jobs_on_stop = Bool(
+        False,
+        help="""Let the jobs that run go on when the server stops; the next one finds them.
+        By default they stop with it and can be resumed, so that nothing uses the machine
+        that nobody sees.""",
+    ).tag(config=True)
+
+    job_work = ANALYSIS_WORK
+    """What the worker of a job runs; tests put something small here."""
+
     workbench: Workbench
+    jobs: JobQueue
+    job_events: JobEvents
     threads: ThreadPoolExecutor
 
     @default("project_root")
@@ -77,11 +101,28 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         except StudioError as error:
             # Others on this server need it even if Studio's folder cannot be made.
             self.log.warning("Studio: %s", error)
+        self._start_jobs()
+
+    def _start_jobs(self) -> None:
+        self.job_events = JobEvents(self._server)
+        self.jobs = JobQueue(
+            self.project_root,
+            max_running=self.max_running_jobs,
+            work=self.job_work,
+            model_roots=self.model_roots,
+            on_change=self.job_events.tell,
+        )
+        try:
+            self.jobs.start()
+        except StudioError as error:
+            self.log.warning("Studio: the jobs of an earlier server are not followed. %s", error)
 
     def initialize_handlers(self) -> None:
         self.handlers.extend(handlers())
 
     async def stop_extension(self) -> None:
+        stop = partial(self.jobs.stop, keep_workers=self.keep_jobs_on_stop)
+        await asyncio.get_running_loop().run_in_executor(None, stop)
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def about(self) -> dict[str, Any]:

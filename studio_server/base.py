@@ -13,6 +13,7 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from studio_core.errors import StudioError
+from studio_core.jobs import JobQueue
 from studio_core.workbench import Workbench
 from studio_server import wire
 from studio_server.errors import http_error
@@ -38,6 +39,10 @@ class StudioHandler(ExtensionHandlerMixin, APIHandler):
     @property
     def workbench(self) -> Workbench:
         return self.app.workbench
+
+    @property
+    def jobs(self) -> JobQueue:
+        return self.app.jobs
 
     @property
     def body(self) -> bytes:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from tornado.web import HTTPError
 
+from studio_core import errors
 from studio_core.errors import (
     ConflictError,
     ForbiddenPathError,
@@ -16,6 +17,7 @@ from studio_core.errors import (
     StorageError,
     StudioError,
 )
+from studio_core.jobs import Job, JobState
 
 # A subclass that is not named here has the status of its base class.
 STATUSES: dict[type[StudioError], HTTPStatus] = {
@@ -39,3 +41,13 @@ def status_of(error: StudioError) -> HTTPStatus:
 def http_error(error: StudioError) -> HTTPError:
     """``error`` as the server's own error; its message goes to the client as it is."""
     return HTTPError(status_of(error), error.message)
+
+
+def job_error(job: Job) -> HTTPError:
+    """What a client hears that waited for ``job``, which did not get done."""
+    kind = getattr(errors, job.error_kind or "", None)
+    if kind is not None:
+        return http_error(kind(job.error))
+    if job.state is JobState.FAILED:
+        return HTTPError(HTTPStatus.INTERNAL_SERVER_ERROR, job.error or "The job failed.")
+    return HTTPError(HTTPStatus.CONFLICT, f"The {job.title} was {job.state}. {job.error or ''}")

@@ -47,9 +47,13 @@ class ProjectHandler(StudioHandler):
     @web.authenticated
     @authorized
     async def delete(self, project_id: str) -> None:
-        await self.in_thread(lambda: self.workbench.delete_project(project_id))
+        await self.in_thread(lambda: self._delete(project_id))
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
+
+    def _delete(self, project_id: str) -> None:
+        self.jobs.forget_project(project_id)
+        self.workbench.delete_project(project_id)
 
     def _update(self, project_id: str) -> Project:
         return self.workbench.update_project(project_id, read_project_config(self.body))

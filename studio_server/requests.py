@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from studio_core.errors import InvalidRequestError
 from studio_core.projects.files import parse_object
+from studio_core.sensitivity import Source
 
 T = TypeVar("T")
 
@@ -27,9 +28,15 @@ _RUN_OPTIONS: dict[str, type[object]] = {
     "warmup": int,
     "data": str,
     "metric": str,
+    "source": str,
+    "resume": bool,
     "async": bool,
 }
 _LEAST = {"samples": 1, "batchSize": 1, "iterations": 1, "warmup": 0}
+
+# Performance is estimated, not measured yet.
+_DEFAULT_SOURCES = {"loss": Source.MEASURED, "perf": Source.ESTIMATED}
+_SOURCES = (Source.MEASURED, Source.ESTIMATED)
 
 ANALYSIS_KEYS = {"loss": ("loss",), "perf": ("perf", "loss")}
 """Where a saved analysis may stand; for perf the seed's text and its example differ."""
@@ -49,17 +56,20 @@ class NewProject:
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunRequest:
     """Body of ``POST …/sparse-analysis/:kind/:analysis_id``; every field may be absent.
 
-    A run computes the estimate, which needs ``levels`` alone. The other options steer a
-    measurement; they are checked, so that a client finds its mistakes now.
+    ``options`` are those that steer the run, as they came; ``levels`` is the one of them
+    that an estimate needs, which is computed at once and is no job.
     """
 
-    levels: tuple[float, ...] | None = None
+    levels: tuple[float, ...] | None
+    options: Mapping[str, Any]
+    is_estimate: bool
+    is_async: bool
 
     @classmethod
-    def read(cls, body: bytes) -> RunOptions:
+    def read(cls, body: bytes, kind: str) -> RunRequest:
         given = read_object(body) if body.strip() else {}
         for key, value in given.items():
             if key not in _RUN_OPTIONS:
@@ -72,9 +82,13 @@ class RunOptions:
                 and value < least
             ):
                 raise InvalidRequestError(f"Option '{key}' must be at least {least}.")
-        if given.get("async"):
-            raise InvalidRequestError("Runs answer when they are done; leave out 'async'.")
-        return cls(levels=_levels(given.get("sparsityLevels")))
+        source = given.get("source")
+        source = _DEFAULT_SOURCES[kind] if source is None else source
+        if source not in _SOURCES:
+            raise InvalidRequestError("Option 'source' must be measured or estimated.")
+        options = {key: v for key, v in given.items() if v is not None and key != "async"}
+        levels = _levels(given.get("sparsityLevels"))
+        return cls(levels, options, source == Source.ESTIMATED, bool(given.get("async")))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,13 @@ from studio_server.analysis_handlers import (
     LatestAnalysisHandler,
 )
 from studio_server.export_handlers import ExportHandler
+from studio_server.job_handlers import (
+    JobHandler,
+    JobLogHandler,
+    JobsHandler,
+    ProjectJobsHandler,
+    ResumeJobHandler,
+)
 from studio_server.plan_handlers import PlanHandler
 from studio_server.project_handlers import (
     ProjectHandler,
@@ -26,6 +33,8 @@ from studio_server.project_handlers import (
 
 PROJECTS = "/api/projects"
 PROJECT = PROJECTS + "/([^/]+)"
+JOBS = "/api/jobs"
+JOB = JOBS + "/([^/]+)"
 ANALYSES = PROJECT + "/sparse-analysis/(loss|perf)"
 
 # The first that matches answers: `approx` before any name, nowhere at the end.
@@ -38,11 +47,16 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     (ANALYSES + "/([^/]+)", AnalysisHandler),
     (PROJECT + "/plan", PlanHandler),
     (PROJECT + "/config/export", ExportHandler),
+    (PROJECT + "/jobs", ProjectJobsHandler),
+    (JOBS, JobsHandler),
+    (JOB, JobHandler),
+    (JOB + "/log", JobLogHandler),
+    (JOB + "/resume", ResumeJobHandler),
     ("/api/studio", AboutHandler),
     ("/api/studio/openapi[.]yaml", OpenApiYamlHandler),
     ("/api/studio/openapi[.]json", OpenApiJsonHandler),
     ("/studio", StartPageHandler),
-    ("/api/(?:projects|studio)/.*", NowhereHandler),
+    ("/api/(?:projects|jobs|studio)/.*", NowhereHandler),
 )
 
 

@@ -11,6 +11,7 @@ from studio_core.documents import (
     layer_document,
     project_document,
 )
+from studio_core.jobs import Job, job_document
 from studio_core.layers import Layer
 from studio_core.plans import PlanEstimate, PruningPlan
 from studio_core.projects import Project
@@ -47,6 +48,14 @@ def layers(layers: Sequence[Layer], *, only_prunable: bool) -> Document:
 
 def analysis(analysis: Analysis) -> Document:
     return to_document(analysis)
+
+
+def job(job: Job) -> Document:
+    return {"job": job_document(job)}
+
+
+def jobs(jobs: Iterable[Job]) -> Document:
+    return {"jobs": [job_document(job) for job in jobs]}
 
 
 def plan(plan: PruningPlan, estimate: PlanEstimate) -> Document:

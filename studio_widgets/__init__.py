@@ -10,20 +10,26 @@ What a person does in a widget can be read from it in Python, and the other way 
 
 from __future__ import annotations
 
+from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
+from studio_widgets.measure_panel import MeasurePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.summary_cards import SummaryCards
+from studio_widgets.verify_panel import VerifyPanel
 from studio_widgets.workbench import WorkbenchView, open_sample, open_workbench
 
 open = open_workbench
 """`studio.open(model_or_project)` shows the workbench; see `open_workbench`."""
 
 __all__ = [
+    "GoalPanel",
     "LayerTable",
+    "MeasurePanel",
     "PlanEditor",
     "SensitivityChart",
     "SummaryCards",
+    "VerifyPanel",
     "WorkbenchView",
     "open",
     "open_sample",

@@ -82,9 +82,15 @@ def axis_label(analysis: Analysis) -> str:
     better = "higher is better" if metric.higher_is_better else "lower is better"
     if analysis.kind == "perf":
         what = f"share of the model's {metric.label} in the layer"
-        return f"{what} ({analysis.source}, lower is less work)"
+        return f"{what} ({source_in_words(analysis)}, lower is less work)"
     unit = "" if not metric.unit or metric.unit in metric.label else f" [{metric.unit}]"
-    return f"{metric.label}{unit} ({analysis.source}, {better})"
+    return f"{metric.label}{unit} ({source_in_words(analysis)}, {better})"
+
+
+def source_in_words(analysis: Analysis) -> str:
+    """'estimated', 'measured' or 'measured on random data'."""
+    is_random = bool(analysis.provenance.get("generatedData"))
+    return f"{analysis.source} on random data" if is_random else str(analysis.source)
 
 
 def _total_work(analysis: Analysis) -> float:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import html
 
 from studio_core.plans.plan import PlanEstimate
+from studio_core.plans.prediction import PredictedLoss
+from studio_core.sensitivity.analysis import Source
 from studio_widgets import _format
 from studio_widgets.messages import as_html
 
 
-def estimate_html(e: PlanEstimate | None) -> str:
-    """The estimates as safe HTML, empty without a plan."""
+def estimate_html(e: PlanEstimate | None, loss: PredictedLoss | None = None) -> str:
+    """The estimates as safe HTML, empty without a plan.
+
+    ``loss`` is the prediction from measured curves, where there are any.
+    """
     if e is None:
         return ""
     of_model = f"of prunable weights; {_format.fraction(e.model_sparsity)} of all parameters"
     cards = [
         _card("Sparsity", _format.fraction(e.sparsity), of_model, f"{e.num_zeros:,} zeros"),
-        _card(
-            "Estimated loss",
-            _format.fraction(e.loss),
-            "of the layers' norm removed, root mean square; not measured",
-            str(e.loss),
-        ),
+        _loss_card(e, loss),
         _card(
             "Size",
             _format.size(e.bytes_dense),
@@ -37,6 +37,16 @@ def estimate_html(e: PlanEstimate | None) -> str:
     ]
     note = as_html("", e.note, kind="note" if e.achieves_target else "warning") if e.note else ""
     return f'<div class="studio-estimates">{"".join(cards)}</div>{note}'
+
+
+def _loss_card(e: PlanEstimate, loss: PredictedLoss | None) -> str:
+    if loss is None or loss.source is Source.ESTIMATED:
+        note = "of the layers' norm removed, root mean square; not measured"
+        return _card("Estimated loss", _format.fraction(e.loss), note, str(e.loss))
+    source = "measured on random data" if loss.on_random_data else "measured"
+    words = f"{loss.aggregation} of {source} single-layer losses; they do not add up: verify"
+    value = _format.value(loss.value, loss.standard_error)
+    return _card(f"Predicted loss, {loss.metric}", value, words, loss.statement)
 
 
 def _card(title: str, value: str, note: str, exact: str) -> str:

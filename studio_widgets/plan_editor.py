@@ -21,6 +21,7 @@ import traitlets
 from studio_core.errors import InfeasibleError, StudioError
 from studio_core.layers.layer import Layer
 from studio_core.plans.plan import PlanEstimate, PruningPlan
+from studio_core.plans.prediction import PredictedLoss
 from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._code import PlanRequest, plan_code
@@ -29,6 +30,8 @@ from studio_widgets._inputs import planner_of
 from studio_widgets._plan_rows import LayerPages, LayerRow, fraction_slider, shown
 from studio_widgets.copy_button import CopyButton
 from studio_widgets.messages import MessageArea
+
+Predict = Callable[[PruningPlan], PredictedLoss]
 
 DEFAULT_TARGET = 0.5
 DEFAULT_BALANCE = 1.0
@@ -62,6 +65,7 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
         cls = type(self)
         reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
         self.planner = planner_of(planner)
+        self._predict: Predict | None = None
         self._prunable: dict[str, Layer] = {x.id: x for x in self.planner.prunable_layers}
         self._is_drawing = False
         self._request: PlanRequest | None = None
@@ -120,6 +124,20 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
             self.balance.value = DEFAULT_BALANCE
             self.limit.value = DEFAULT_LIMIT
         self._distribute({})
+
+    def plan_by(self, planner: Any, predict: Predict | None = None) -> None:
+        """Ask another planner for the same; ``predict`` tells the loss of a plan.
+
+        A plan that was set by hand stays as it is.
+        """
+        self.planner, self._predict = planner_of(planner), predict
+        if self._request is None or not self._distribute(dict(self._request.locked)):
+            self._draw_estimate()
+
+    def predict_by(self, predict: Predict | None) -> None:
+        """Tell the loss of the plan by another prediction; the plan stays."""
+        self._predict = predict
+        self._draw_estimate()
 
     def code(self) -> str:
         """The Python that makes this plan, where ``planner`` is the planner."""
@@ -196,10 +214,14 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
             self.messages.clear()
             with self._drawing():
                 self._show_targets()
-        self.estimate = self.planner.estimate(self.plan) if self.plan else None
-        self.estimates.value = estimate_html(self.estimate)
+        self._draw_estimate()
         self.pages.show_plan(self.plan)
         self._draw_chosen()
+
+    def _draw_estimate(self) -> None:
+        self.estimate = self.planner.estimate(self.plan) if self.plan else None
+        predicted = self._predict(self.plan) if self._predict and self.plan else None
+        self.estimates.value = estimate_html(self.estimate, predicted)
 
     def _request_of(self, plan: PruningPlan | None) -> PlanRequest | None:
         """What to ask of the planner for ``plan``; None if it answers with another plan."""

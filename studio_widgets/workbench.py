@@ -3,6 +3,8 @@
     wb = open_workbench("model.onnx")      # studio.open
     wb.selected_layer                      # the same in table, chart and plan
     wb.plan.to_recipe()
+    wb.measure("data.npz").wait()          # the curves grow; the plan follows them
+    wb.verify().wait()
     print(wb.copy_as_code())
 
 Each part can be used alone; here their selection and plan are linked.
@@ -10,7 +12,7 @@ Each part can be used alone; here their selection and plan are linked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import ipywidgets
 import traitlets
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.data import Samples
 from studio_core.layers import Layer
 from studio_core.models.model import Model
 from studio_core.plans import Planner, PruningPlan
@@ -28,12 +31,15 @@ from studio_core.session import Session
 from studio_core.workbench import Workbench
 from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets._data_choices import held_out
+from studio_widgets._parts import ESTIMATED, MEASURED, Parts
 from studio_widgets.layer_table import LayerTable
+from studio_widgets.measure_panel import MeasurePanel, MeasureRun
 from studio_widgets.messages import MessageArea
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.project_bar import ProjectBar, known_projects
 from studio_widgets.sensitivity_chart import SensitivityChart
-from studio_widgets.summary_cards import SummaryCards
+from studio_widgets.verify_panel import VerifiedPlan, VerifyPanel, VerifyRun
 
 
 class WorkbenchView(ShortRepr, ipywidgets.VBox):
@@ -49,8 +55,13 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
     plan = traitlets.Instance(PruningPlan, allow_none=True)
     """The pruning plan in all parts. Type: PruningPlan. Default: average sparsity 0.5."""
 
+    curves = traitlets.Enum((ESTIMATED, MEASURED), default_value=ESTIMATED)
+    """The curves that are drawn and planned by. Type: str. Default: "estimated"."""
+
     session: Session
     project: Project | None
+    measure_panel: MeasurePanel
+    verify_panel: VerifyPanel
     table: LayerTable
     chart: SensitivityChart
     editor: PlanEditor
@@ -73,7 +84,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         )
         self._links: list[traitlets.link] = []
         self._body = ipywidgets.VBox()
-        style = ipywidgets.HTML(f"<style>{css('panel')}</style>")
+        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
         style.layout.display = "none"
         super().__init__([style, self.projects, self.messages, self._body], **settings)
         self.layout.width = "100%"
@@ -94,20 +105,68 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     @property
     def analysis(self) -> Analysis:
-        """The loss sensitivities that are shown and planned by."""
-        return self.session.loss
+        """The loss sensitivities that are shown: measured ones, or the estimate."""
+        return self._parts.analysis
+
+    @property
+    def measured(self) -> Analysis | None:
+        """What was measured so far; None before any measurement."""
+        return self.measure_panel.analysis
 
     @property
     def planner(self) -> Planner:
-        return self.session.planner
+        """What the plan is made by: the estimate, or the measured curves once the run ended."""
+        planner: Planner = self.editor.planner
+        return planner
+
+    @property
+    def held_out_data(self) -> Samples | None:
+        """Labelled data of a bundled model; None for any other."""
+        return held_out(self.model)
+
+    @property
+    def verified(self) -> tuple[VerifiedPlan, ...]:
+        """Every plan that was verified, oldest first, with its note."""
+        return tuple(self.verify_panel.verified)
+
+    def measure(
+        self,
+        data: Any = None,
+        *,
+        metric: str | None = None,
+        samples: int | None = None,
+        levels: Sequence[float] | None = None,
+    ) -> MeasureRun:
+        """Measure the loss sensitivities in the background, as the button does.
+
+        ``data`` is a path, arrays, `held_out_data` or anything `samples_from` reads, or None
+        for random samples. ``wb.measure(…).wait()`` waits for the end.
+        """
+        self._more.selected_index = 0
+        return self.measure_panel.measure(data, metric=metric, samples=samples, levels=levels)
+
+    def verify(self) -> VerifyRun:
+        """Run the whole plan in the background on the data of the measurement."""
+        self._more.selected_index = 2
+        return self.verify_panel.verify()
 
     def copy_as_code(self) -> str:
         """The cell that opens this model and makes this plan."""
         lines = ["import studio_widgets as studio", *(self.editor.imports() or [""])]
-        lines += [f"wb = {self._opened_by}", f"wb.plan = {self.editor.expression('wb.planner')}"]
+        lines.append(f"wb = {self._opened_by}")
+        lines += self._measuring_code()
+        lines.append(f"wb.plan = {self.editor.expression('wb.planner')}")
         if self.selected_layer:
             lines.append(f"wb.selected_layer = {self.selected_layer!r}")
         return "\n".join([*lines, "wb"])
+
+    def _measuring_code(self) -> list[str]:
+        request = self.measure_panel.measured_by
+        if request is None:
+            return []
+        lines = ["# data: what was given to wb.measure"] if request.code == "data" else []
+        lines.append(f"{request.call('wb.measure')}.wait()")
+        return lines if self.curves == MEASURED else [*lines, f"wb.curves = {ESTIMATED!r}"]
 
     # What a person does with projects
 
@@ -119,47 +178,46 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     def save_as_project(self, name: str) -> None:
         """Make a project with a copy of the present model, and show that."""
-        plan, selected = self.plan, self.selected_layer
+        plan, selected, before = self.plan, self.selected_layer, self._parts
+        curves = self.curves
         config = {"projectName": name} if name else {}
         self.open_project(self.workbench.create_project(self.model.path, config).id)
+        self._parts.measure.adopt(before.measure)
+        self._parts.verify.adopt(before.verify)
+        self.curves = curves
         self.plan, self.selected_layer = plan, selected
 
     def show(self, session: Session, project: Project | None, opened_by: str = "") -> None:
         """Show another opened model; its plan and selection start anew."""
-        parts = _Parts(session, self.copy_as_code)  # fails before anything has changed
+        # Fails before anything has changed.
+        parts = Parts(session, project, self.copy_as_code, self._use_plan)
         for link in self._links:
             link.unlink()
         former = self._body.children
+        if former:
+            self.measure_panel.cancel()
+            self.verify_panel.cancel()
+        self._parts = parts
+        self.measure_panel, self.verify_panel = parts.measure, parts.verify
         self.session, self.project = session, project
         self._opened_by = opened_by or _call("open", str(session.model.path), self.workbench)
         self.table, self.chart, self.editor = parts.table, parts.chart, parts.editor
         self.plan, self.selected_layer = self.editor.plan, ""
+        self.curves = ESTIMATED
         self._links = [
             traitlets.link((self, name), (part, name))
             for part in (parts.editor, parts.table, parts.chart)
             for name in ("plan", "selected_layer")
         ]
+        self._links.append(traitlets.link((self, "curves"), (parts.source.toggle, "value")))
         self._body.children = parts.arranged()
+        self._more = parts.more
         self.projects.show(session.model, project)
         for widget in former:
             _close_all(widget)
 
-
-class _Parts:
-    """The parts of the workbench for one model, and their places."""
-
-    def __init__(self, session: Session, make_code: Callable[[], str]) -> None:
-        self.cards = SummaryCards(session)
-        self.table = LayerTable(session, height=364)
-        self.chart = SensitivityChart(session, height=320)
-        self.editor = PlanEditor(session, make_code=make_code)
-
-    def arranged(self) -> list[Any]:
-        left = ipywidgets.VBox([self.table, self.chart])
-        left.add_class("studio-workbench-left")
-        columns = ipywidgets.Box([left, self.editor])
-        columns.add_class("studio-workbench-columns")
-        return [self.cards, columns]
+    def _use_plan(self, plan: PruningPlan) -> None:
+        self.plan = plan
 
 
 def open_workbench(source: Any, *, project_root: str | Path | None = None) -> WorkbenchView:

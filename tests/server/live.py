@@ -27,13 +27,13 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(folder: Path, *arguments: str) -> Iterator[LiveServer]:
+def live_server(folder: Path, *arguments: str, start: str = START) -> Iterator[LiveServer]:
     """``jupyter studio --project-root …`` below the base URL ``/prefix/``, until the block ends."""
     root_dir, project_root, log = folder / "root", folder / "projects", folder / "server.log"
     root_dir.mkdir()
     port = _free_port()
     command = [
-        *(sys.executable, "-c", START, f"--project-root={project_root}", "--no-browser"),
+        *(sys.executable, "-c", start, f"--project-root={project_root}", "--no-browser"),
         *(f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"),
         *(f"--ServerApp.root_dir={root_dir}", "--ServerApp.base_url=/prefix/"),
         *(f"--IdentityProvider.token={TOKEN}", *arguments),

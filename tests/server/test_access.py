@@ -30,7 +30,7 @@ def studio_routes(web_app: Any) -> Iterator[tuple[str, str]]:
         path = rule.matcher.regex.pattern.removesuffix("$").removesuffix("/?")
         for pattern, sample in (
             (re.escape(base), "/"), ("([^/]+)", "some-id"), ("(loss|perf)", "loss"),
-            ("(approx)", "approx"), ("[.]", "."), ("(?:projects|studio)/.*", "studio/x"),
+            ("(approx)", "approx"), ("[.]", "."), ("(?:projects|jobs|studio)/.*", "studio/x"),
         ):  # fmt: skip
             path = path.replace(pattern, sample)
         path = path.replace(base, "/")

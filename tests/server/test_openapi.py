@@ -19,7 +19,7 @@ from studio_server import openapi
 from studio_server.routes import ROUTES
 
 from .conftest import write_model
-from .live import TOKEN, LiveServer, live_server
+from .live import START, TOKEN, LiveServer, live_server
 
 DOCUMENT = openapi.as_document()
 OPERATIONS = {
@@ -80,9 +80,16 @@ async def test_answers_have_the_documented_shapes(api: Any, project_url: str) ->
     check((await api("GET", "/api/projects/none")).json, "Error")
 
 
+WITH_SMALL_JOBS = (
+    "from studio_server.app import StudioApp; "
+    "StudioApp.job_work = 'tests.server.small_job:quick'; " + START
+)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with live_server(tmp_path_factory.mktemp("live")) as server:
+    folder = tmp_path_factory.mktemp("live")
+    with live_server(folder, start=WITH_SMALL_JOBS) as server:
         yield server
 
 
@@ -112,7 +119,9 @@ def test_the_live_server_keeps_to_its_document(
     write_model(server.root_dir / "net.onnx")
     wanted = {"modelPath": "net.onnx", "projectConfig": {"projectName": "schemathesis"}}
     project_id = ask(server, "/api/projects", wanted)["projectId"]
-    document = with_example_project(project_id)
+    run = f"/api/projects/{project_id}/sparse-analysis/loss/example"
+    job = ask(server, run, {"async": True})["job"]
+    document = with_examples(project_id, job["id"])
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     run = subprocess.run(
         [
@@ -138,12 +147,13 @@ def test_the_live_server_keeps_to_its_document(
     shutil.rmtree(tmp_path / ".schemathesis", ignore_errors=True)
 
 
-def with_example_project(project_id: str) -> dict[str, Any]:
-    """The document with a project that exists as an example, so that requests reach into it.
+def with_examples(project_id: str, job_id: str) -> dict[str, Any]:
+    """The document with a project and a job that exist, so that requests reach into them.
 
     `DELETE` is left out: it would take that project from all that follows.
     """
     document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
-    document["components"]["parameters"]["ProjectId"]["schema"] = {"enum": [project_id, "unknown"]}
+    for name, known in (("ProjectId", project_id), ("JobId", job_id)):
+        document["components"]["parameters"][name]["schema"] = {"enum": [known, "unknown"]}
     del document["paths"]["/api/projects/{project_id}"]["delete"]
     return document

@@ -1,0 +1,114 @@
+"""A verified plan in a table: what was predicted, and what its run gave."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from studio_core.evaluation.metrics import METRICS
+from studio_core.plans.verification import Verification
+from studio_widgets import _format
+
+_NOT_PREDICTED = ""
+
+
+def verification_html(v: Verification) -> str:
+    """Predicted and actual side by side, as safe HTML."""
+    rows = [_loss_row(v), *_accuracy_rows(v), *_cost_rows(v)]
+    body = "".join(_row(*cells) for cells in rows)
+    number = v.loss.num_samples
+    data = f"{number:,} sample{'s' * (number != 1)}{' of random data' * v.on_random_data}"
+    head = (
+        '<tr><th scope="col"></th><th scope="col">predicted</th>'
+        f'<th scope="col">actual, {data}</th></tr>'
+    )
+    notes = "".join(f'<p class="studio-note">{html.escape(note)}</p>' for note in _notes(v))
+    return (
+        f'<table class="studio-verified"><thead>{head}</thead><tbody>{body}</tbody></table>{notes}'
+    )
+
+
+def summary(v: Verification) -> str:
+    """A verified plan in one line."""
+    loss = _format.value(v.loss.mean, v.loss.standard_error)
+    words = [f"sparsity {_format.fraction(v.costs.sparsity)}", f"{_label(v.loss.metric)} {loss}"]
+    if v.accuracy is not None:
+        words.append(f"accuracy {_format.percent(v.accuracy.pruned)}")
+    return " · ".join(words)
+
+
+def _loss_row(v: Verification) -> tuple[str, str, str]:
+    predicted = _format.UNKNOWN
+    if v.predicted is not None and v.is_comparable:
+        predicted = _format.value(v.predicted.value, v.predicted.standard_error)
+    actual = _format.value(v.loss.mean, v.loss.standard_error)
+    return f"Loss ({_label(v.loss.metric)})", predicted, actual
+
+
+def _accuracy_rows(v: Verification) -> list[tuple[str, str, str]]:
+    if v.accuracy is None:
+        return []
+    a = v.accuracy
+    counts = f"{a.num_correct_dense} → {a.num_correct} of {a.num_samples}"
+    shares = f"{_format.percent(a.dense)} → {_format.percent(a.pruned)}"
+    return [("Accuracy, before → after", _NOT_PREDICTED, f"{shares}  ({counts})")]
+
+
+def _cost_rows(v: Verification) -> list[tuple[str, str, str]]:
+    e, c = v.estimate, v.costs
+    rows = [
+        (
+            "Zeros",
+            "" if e is None else f"{e.num_zeros:,}",
+            f"{c.num_zeros:,}  ({_format.percent(c.sparsity)})",
+        ),
+        (
+            "Size if zeros were not stored",
+            "" if e is None else _format.size(e.bytes_sparse),
+            f"{_format.size(c.bytes_sparse)} of {_format.size(c.bytes_dense)}",
+        ),
+    ]
+    if c.bytes_compressed is not None:
+        before = _format.size(c.bytes_compressed_dense)
+        after = f"{before} → {_format.size(c.bytes_compressed)}"
+        rows.append(("Size compressed, before → after", _NOT_PREDICTED, after))
+    if c.flops is not None:
+        left = "" if e is None else _format.count(e.flops)
+        rows.append(("MACs left if zeros were skipped", left, _format.count(c.flops)))
+    return rows
+
+
+def _notes(v: Verification) -> list[str]:
+    notes = []
+    if v.predicted is None or not v.is_comparable:
+        notes.append(
+            "The estimate from the weights is no loss of this kind. Measure with this metric to "
+            "have a prediction."
+        )
+    elif _loses_more_together(v):
+        notes.append("Pruned together the layers lose more than the sum of each alone.")
+    if v.on_random_data:
+        notes.append("Random data tells plans apart; it does not tell the true loss.")
+    if v.skipped:
+        notes.append(f"{len(v.skipped)} layers could not be pruned as planned.")
+    return notes
+
+
+def _loses_more_together(v: Verification) -> bool:
+    """Whether the run was worse than predicted, by more than twice what chance explains."""
+    if v.predicted is None:
+        return False
+    error = math.hypot(v.predicted.standard_error or 0.0, v.loss.standard_error or 0.0)
+    return v.loss.mean - v.predicted.value > 2 * error
+
+
+def _row(what: str, predicted: str, actual: str) -> str:
+    cells = "".join(f"<td>{html.escape(text)}</td>" for text in (predicted, actual))
+    return f'<tr><th scope="row">{html.escape(what)}</th>{cells}</tr>'
+
+
+def _label(metric: str) -> str:
+    found = METRICS.get(metric)
+    if found is None:
+        return metric
+    return f"{found.label} lost" if found.higher_is_better else found.label

@@ -1,0 +1,96 @@
+"""Measure and verify as a person does it: buttons pressed, curves that grow, numbers that stand."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+OPEN = [
+    "import studio_widgets as studio",
+    "wb = studio.open_sample('digits_cnn', project_root='projects'); wb",
+]
+
+
+@pytest.fixture
+def notebook(run_cells, page):
+    page.set_viewport_size({"width": 1400, "height": 1350})
+    return run_cells(*OPEN, name="measure.ipynb")
+
+
+def known(notebook):
+    """How many points are measured."""
+    return int(notebook.evaluate("wb.measure_panel._pace.done"))
+
+
+def opened(page, title):
+    header = page.locator(".studio-more .jupyter-widget-Collapse-header", has_text=title)
+    header.click()
+
+
+def button(page, text):
+    return page.locator(".studio-workbench button:visible", has_text=re.compile(f"^\\s*{text}$"))
+
+
+def test_measure_cancel_resume_and_verify(notebook, page):
+    opened(page, "Measure")
+    panel = page.locator(".studio-measure")
+    panel.get_by_label("Metric").select_option("accuracy")
+    panel.get_by_label("Samples").fill("200")
+    panel.get_by_label("Samples").press("Enter")
+    notebook.picture("measure_before")
+
+    button(page, "Measure").click()
+    label = page.locator(".studio-chart-label")
+    expect(label).to_have_text("accuracy lost (measured, lower is better)")
+    expect(panel).to_contain_text(" a second · about ")
+    first = known(notebook)
+    page.locator(".studio-tr").nth(0).click()
+    notebook.picture("measure_running")
+    page.wait_for_timeout(600)
+    assert known(notebook) > first
+
+    button(page, "Cancel").click()
+    expect(panel).to_contain_text("measured are kept")
+    kept = known(notebook)
+    assert 0 < kept < 140
+    assert known(notebook) == kept
+
+    button(page, "Resume").click()
+    expect(panel).to_contain_text("all 140 measured on 200 samples", timeout=60_000)
+    expect(page.locator(".studio-estimates")).to_contain_text("Predicted loss, accuracy")
+    notebook.picture("measure_done")
+
+    opened(page, "Verify")
+    button(page, "Verify plan").click()
+    table = page.locator(".studio-verified")
+    expect(table).to_contain_text("of 200", timeout=30_000)
+    page.get_by_placeholder("note").fill("half of it")
+    page.get_by_placeholder("note").press("Enter")
+    expect(page.locator(".studio-history-row")).to_have_count(1)
+    assert notebook.evaluate("wb.verified[0].note") == "'half of it'"
+    notebook.picture("verify_light")
+    notebook.set_theme(dark=True)
+    notebook.picture("verify_dark")
+    notebook.set_theme(dark=False)
+
+    opened(page, "Goal")
+    button(page, "Solve").click()
+    goal = page.locator(".studio-goal")
+    expect(goal).to_contain_text("proven best")
+    expect(goal.locator("tr[title]")).to_have_count(14)
+    notebook.picture("goal")
+    opened(page, "Verify")
+
+    button(page, "estimated").click()
+    expect(label).to_contain_text("(estimated")
+    expect(page.locator(".studio-estimates")).to_contain_text("Estimated loss")
+    assert notebook.evaluate("wb.curves") == "'estimated'"
+    page.set_viewport_size({"width": 600, "height": 1900})
+    button(page, "measured").click()
+    page.locator(".studio-verify").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    notebook.picture("verify_narrow")
+    cell = page.locator(".studio-workbench").bounding_box()
+    for part in (".studio-more", ".studio-verify .studio-verified", ".studio-curve-source"):
+        box = page.locator(part).first.bounding_box()
+        assert box["x"] + box["width"] <= cell["x"] + cell["width"] + 1, part
