@@ -28,7 +28,7 @@ def layer_document(layer: Layer) -> Document:
         "inputs": list(layer.inputs),
         "output": list(layer.outputs),
         "outputs": list(layer.outputs),
-        "attributes": layer.attributes,
+        "attributes": dict(layer.attributes),
         "status": str(layer.status),
         "reason": layer.reason,
         "isPrunable": layer.is_prunable,

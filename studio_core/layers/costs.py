@@ -27,10 +27,9 @@ def count_macs(node: Node, weight: Weight | None, batch: int) -> Macs:
     is_transposed = node.op_type == "ConvTranspose"
     names, what = (node.inputs, "input") if is_transposed else (node.outputs, "output")
     shape = node.scope.shape(names[0]) if names else None
-    unknown = _unknown(shape)
-    if shape is None or unknown:
-        return Macs(None, f"The {what} shape is unknown{unknown}.")
-    dims = [d for d in shape if isinstance(d, int)]
+    dims = [d for d in shape or () if isinstance(d, int)]
+    if shape is None or len(dims) < len(shape):
+        return Macs(None, f"The {what} shape is unknown{_unknown(shape)}.")
     if node.op_type in ("Conv", "ConvTranspose"):
         if weight is None:
             return Macs(None, "The kernel is computed.")
@@ -46,14 +45,12 @@ def count_macs(node: Node, weight: Weight | None, batch: int) -> Macs:
 
 
 def _unknown(shape: Shape | None) -> str:
-    """Which dimension is missing, as the end of a sentence; empty if none is."""
+    """Which dimension is missing, as the end of a sentence; empty if all are."""
     if shape is None:
         return ""
-    free = [d for d in shape if not isinstance(d, int)]
-    if not free:
-        return ""
-    if isinstance(free[0], str):
-        return f": give a size to dimension '{free[0]}' (dimensions={{'{free[0]}': …}})"
+    free = next(d for d in shape if not isinstance(d, int))
+    if isinstance(free, str):
+        return f": give a size to dimension '{free}' (dimensions={{'{free}': …}})"
     return " in one dimension"
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from studio_core.layers.costs import Macs, count_macs
-from studio_core.layers.layer import Layer, LayerStatus
+from studio_core.layers.layer import Layer, LayerStatus, NodeAttributes
 from studio_core.layers.tracing import PASS_THROUGH, trace_weight
 from studio_core.layers.weight import Weight
 from studio_core.models.graph_index import Node, Shape
@@ -20,6 +20,7 @@ from studio_core.models.model import Model
 # Which inputs of an operator may be the weight, in order of preference.
 _WEIGHT_INPUTS = {"Conv": (1,), "ConvTranspose": (1,), "Gemm": (1, 0), "MatMul": (1, 0)}
 _PACKED = frozenset({"int8", "uint8", "int4", "uint4", "int2", "uint2"})
+_NO_LAYER = PASS_THROUGH | {"Constant"}
 _BIAS_INPUT = {"Conv": 2, "ConvTranspose": 2, "Gemm": 2}
 
 _WHY_NOT = {
@@ -119,7 +120,7 @@ def _grouping(group: int, shape: Shape) -> tuple[LayerStatus, str]:
 
 def _other_with_weight(node: Node) -> Layer | None:
     """Any other operator with a constant of two real dimensions, listed with the reason."""
-    if node.domain == "" and node.op_type in PASS_THROUGH | {"Constant"}:
+    if node.domain == "" and node.op_type in _NO_LAYER:
         return None
     for name in node.inputs:
         weight = trace_weight(node.scope, name) if name else None
@@ -149,7 +150,7 @@ def _describe(
         op_type=node.op_type,
         inputs=node.inputs,
         outputs=node.outputs,
-        attributes=node.attributes(),
+        attributes=NodeAttributes(node.proto),
         status=status,
         reasons=reasons,
         weight=weight,
@@ -183,9 +184,10 @@ def _mark_shared(layers: list[Layer]) -> list[Layer]:
 def _with_partners(layer: Layer, by_key: dict[tuple[str, int, int], list[str]]) -> Layer:
     if layer.weight is None:
         return layer
-    partners = tuple(i for i in by_key[layer.weight.key] if i != layer.id)
-    if not partners:
+    sharing = by_key[layer.weight.key]
+    if len(sharing) == 1:
         return layer
+    partners = tuple(i for i in sharing if i != layer.id)
     names = ", ".join(f"'{partner}'" for partner in partners)
     reason = f"Shares its weight with {names}; they can only be pruned together."
     status = layer.status

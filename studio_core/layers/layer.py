@@ -6,13 +6,16 @@ only read them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+import onnx
+
 from studio_core.layers.weight import Weight
-from studio_core.models.graph_index import Shape
+from studio_core.models.graph_index import Shape, json_attributes
 
 
 class LayerStatus(StrEnum):
@@ -31,6 +34,33 @@ class LayerStatus(StrEnum):
         return self.value.replace("_", " ")
 
 
+class NodeAttributes(Mapping[str, Any]):
+    """The attributes of a node, read at the first look: most layers are never asked for them."""
+
+    __slots__ = ("_node", "_read")
+
+    def __init__(self, node: onnx.NodeProto) -> None:
+        self._node = node
+        self._read: dict[str, Any] | None = None
+
+    def _values(self) -> dict[str, Any]:
+        if self._read is None:
+            self._read = json_attributes(self._node)
+        return self._read
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __repr__(self) -> str:
+        return repr(self._values())
+
+
 @dataclass(frozen=True)
 class Layer:
     """A node with a weight.
@@ -47,7 +77,7 @@ class Layer:
     op_type: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict[str, Any]
+    attributes: Mapping[str, Any]
     status: LayerStatus
     reasons: tuple[str, ...] = ()
     weight: Weight | None = None

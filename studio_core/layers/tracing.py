@@ -39,11 +39,14 @@ def trace_weight(scope: Scope, name: str) -> Weight | None:
     moved = False  # between the tensor and its DequantizeLinear
     quantization: Quantization | None = None
     for _ in range(_MAX_STEPS):
-        tensor = scope.constant(name)
+        home = scope.defining(name)
+        if home is None:
+            return None
+        tensor = home.constants.get(name)
         if tensor is not None:
             fault = "" if quantization is None else quantization.misfit(tensor.shape, moved=moved)
             return Weight(tensor, tuple(reversed(steps)), quantization, fault)
-        node = scope.producer(name)
+        node = home.producers.get(name)
         if node is None or not _passes_through(node):
             return None
         if node.op_type == "DequantizeLinear":

@@ -13,27 +13,48 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import onnx
 
 from studio_core.errors import InvalidModelError, MissingDataError, UnsafePathError
-from studio_core.models.tensor import Storage
+from studio_core.models.tensor import Storage, Tensor
+
+_EXTERNAL = onnx.TensorProto.EXTERNAL
 
 
-def locate(tensor: onnx.TensorProto, folder: Path, num_bytes: int) -> Storage:
-    """The storage of an external tensor that takes ``num_bytes`` below ``folder``."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    file = resolve(entries.get("location", ""), folder, tensor.name)
-    return storage(entries, file, num_bytes, tensor.name)
+class StorageFinder:
+    """Finds where the values of a model's tensors are, checking each file once.
 
+    ``path`` is the model, and ``folder`` the one below which other files must be.
+    """
 
-def storage(entries: dict[str, str], file: Path, num_bytes: int, tensor_name: str) -> Storage:
-    """The place in ``file`` that the ``entries`` name, by default ``num_bytes`` from its start."""
-    offset = _number(entries, "offset", 0, tensor_name)
-    length = _number(entries, "length", num_bytes, tensor_name)
-    available = file.stat().st_size
-    if offset + length > available:
-        raise MissingDataError(
-            f"External data file {file.name} has {available} bytes, but tensor "
-            f"'{tensor_name}' lies at {offset} to {offset + length}. Copy the file again."
-        )
-    return Storage(file, offset, length)
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.path, self.folder = path, folder
+        self._files: dict[str, tuple[Path, int]] = {}  # with their sizes, by location
+
+    def find(self, tensor: onnx.TensorProto) -> Storage | None:
+        """Where the values of ``tensor`` are; None if inline."""
+        if tensor.data_location != _EXTERNAL:
+            return None
+        name = tensor.name
+        entries = {entry.key: entry.value for entry in tensor.external_data[:]}
+        file, available = self._file(entries.get("location", ""), name)
+        # In the model itself, strip_weights has written the place, with its length.
+        default = 0 if file is self.path else Tensor(name, tensor, None).num_bytes
+        offset = _number(entries, "offset", 0, name)
+        length = _number(entries, "length", default, name)
+        if offset + length > available:
+            raise MissingDataError(
+                f"External data file {file.name} has {available} bytes, but tensor "
+                f"'{name}' lies at {offset} to {offset + length}. Copy the file again."
+            )
+        return Storage(file, offset, length)
+
+    def _file(self, location: str, tensor_name: str) -> tuple[Path, int]:
+        """The file that ``location`` names, and its size."""
+        found = self._files.get(location)
+        if found is None:
+            # Its own name: by strip_weights, or by the model's author; it needs no search.
+            own = location == self.path.name
+            file = self.path if own else resolve(location, self.folder, tensor_name)
+            found = self._files[location] = (file, file.stat().st_size)
+        return found
 
 
 def resolve(location: str, folder: Path, tensor_name: str) -> Path:

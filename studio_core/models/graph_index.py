@@ -6,9 +6,8 @@ looked up in the scope and then outwards, as ONNX defines it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import onnx
@@ -18,48 +17,50 @@ from studio_core.models.tensor import Tensor
 Shape = tuple[int | str | None, ...]
 """Dimensions of a tensor: a number, a symbolic name, or None where unknown."""
 
+# Looked up here once: a protobuf class searches for them at each access.
+_INT, _GRAPH, _GRAPHS = (
+    onnx.AttributeProto.INT, onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS
+)  # fmt: skip
+
 TensorMaker = Callable[[str, onnx.TensorProto, tuple[str, ...]], Tensor]
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen, as `Tensor`: large models have tens of thousands, and frozen ones take three times
+# as long to make. Nobody changes them.
+@dataclass(eq=False, slots=True)
 class Node:
-    """One operator of the graph; ``id`` is unique in the model."""
+    """One operator of the graph; ``id`` is unique in the model.
+
+    What everybody asks for is read from ``proto`` once, because each look into a protobuf
+    message makes new Python objects.
+    """
 
     id: str
     proto: onnx.NodeProto
     scope: Scope
+    op_type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    integers: Mapping[str, int]
+    """The integer attributes by name; `attributes` tells all of them."""
 
     @property
     def name(self) -> str:
         return self.proto.name
 
     @property
-    def op_type(self) -> str:
-        return self.proto.op_type
-
-    @cached_property
     def domain(self) -> str:
         """The operator set; empty for ONNX's own, however it is written."""
-        return "" if self.proto.domain == "ai.onnx" else self.proto.domain
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(self.proto.input)
-
-    @cached_property
-    def outputs(self) -> tuple[str, ...]:
-        return tuple(self.proto.output)
+        domain = self.proto.domain
+        return "" if domain == "ai.onnx" else domain
 
     def integer(self, name: str, default: int) -> int:
         """The value of an integer attribute; ``default`` where it is absent or no integer."""
-        for attribute in self.proto.attribute:
-            if attribute.name == name and attribute.type == onnx.AttributeProto.INT:
-                return int(attribute.i)
-        return default
+        return self.integers.get(name, default)
 
     def attributes(self) -> dict[str, Any]:
         """All attributes as JSON-ready values; tensors and graphs are described in words."""
-        return {a.name: _json_ready(a) for a in self.proto.attribute}
+        return json_attributes(self.proto)
 
 
 @dataclass(eq=False)
@@ -73,7 +74,6 @@ class Scope:
     constants: dict[str, Tensor] = field(default_factory=dict)
     sparse_constants: set[str] = field(default_factory=set)
     shapes: dict[str, Shape] = field(default_factory=dict)
-    dtypes: dict[str, int] = field(default_factory=dict)
     inputs: set[str] = field(default_factory=set)
 
     def outwards(self) -> Iterator[Scope]:
@@ -84,7 +84,8 @@ class Scope:
 
     def defining(self, name: str) -> Scope | None:
         """The innermost scope that defines ``name``."""
-        for scope in self.outwards():
+        scope: Scope | None = self
+        while scope is not None:
             if (
                 name in scope.producers
                 or name in scope.constants
@@ -92,6 +93,7 @@ class Scope:
                 or name in scope.sparse_constants
             ):
                 return scope
+            scope = scope.parent
         return None
 
     def constant(self, name: str) -> Tensor | None:
@@ -103,16 +105,21 @@ class Scope:
         return scope.producers.get(name) if scope else None
 
     def shape(self, name: str) -> Shape | None:
-        for scope in self.outwards():
+        scope: Scope | None = self
+        while scope is not None:
             if name in scope.shapes:
                 return scope.shapes[name]
             if name in scope.constants:
                 return scope.constants[name].shape
+            scope = scope.parent
         return None
 
 
 def index_graph(graph: onnx.GraphProto, make_tensor: TensorMaker) -> list[Scope]:
-    """All scopes of ``graph``, the main one first. Iterative: depth costs no stack."""
+    """All scopes of ``graph``, the main one first, without shapes: `note_shapes` adds them.
+
+    Iterative: depth costs no stack.
+    """
     main = Scope((), None)
     scopes: list[Scope] = []
     taken: set[str] = set()
@@ -120,37 +127,96 @@ def index_graph(graph: onnx.GraphProto, make_tensor: TensorMaker) -> list[Scope]
     while waiting:
         proto, scope = waiting.pop()
         scopes.append(scope)
-        waiting.extend(reversed(_fill(scope, proto, make_tensor, taken)))
+        _note_constants(scope, proto, make_tensor)
+        waiting.extend(reversed(_note_nodes(scope, proto, make_tensor, taken)))
     return scopes
 
 
-def _fill(
-    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker, taken: set[str]
-) -> list[tuple[onnx.GraphProto, Scope]]:
-    """Index one graph; answers the subgraphs found in it with their scopes."""
+def note_shapes(scopes: Sequence[Scope], graph: onnx.GraphProto) -> None:
+    """Index the shapes declared in ``graph``: that of the ``scopes``, after inference."""
+    # Not strict: with the last scope found, nobody needs to look for subgraphs any more.
+    for scope, found in zip(scopes, _all_graphs(graph), strict=False):
+        _note_shapes(scope, found)
+
+
+def _all_graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """``graph`` and its subgraphs, in the order of `index_graph`."""
+    waiting = [graph]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        attributes = (attribute for node in graph.node for attribute in node.attribute)
+        waiting.extend(reversed([found for a in attributes for found in _subgraphs(a)]))
+
+
+def declared_shape(declared: onnx.TypeProto) -> Shape | None:
+    """The shape in a type; None where it has none, or is not that of a tensor."""
+    if not declared.tensor_type.HasField("shape"):
+        return None
+    return tuple(
+        d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
+        for d in declared.tensor_type.shape.dim
+    )
+
+
+def _note_constants(scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker) -> None:
+    """Index the initializers and inputs of one graph."""
     for tensor in graph.initializer:
-        scope.constants[tensor.name] = make_tensor(tensor.name, tensor, scope.path)
+        name = tensor.name
+        scope.constants[name] = make_tensor(name, tensor, scope.path)
     scope.sparse_constants.update(sparse.values.name for sparse in graph.sparse_initializer)
     scope.inputs.update(i.name for i in graph.input if i.name not in scope.constants)
+
+
+def _note_shapes(scope: Scope, graph: onnx.GraphProto) -> None:
+    # Thousands of values have a few types, and to serialize one is quicker than to look into it.
+    shapes: dict[bytes, Shape | None] = {}
     for values in (graph.input, graph.value_info, graph.output):
         for value in values:
-            _note_type(scope, value)
+            declared = value.type
+            key = declared.SerializeToString()
+            if key not in shapes:
+                shapes[key] = declared_shape(declared)
+            shape = shapes[key]
+            if shape is not None:
+                scope.shapes[value.name] = shape
+
+
+def _note_nodes(
+    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker, taken: set[str]
+) -> list[tuple[onnx.GraphProto, Scope]]:
+    """Index the nodes of one graph; answers the subgraphs found in them with their scopes."""
     prefix = "".join(f"{part}/" for part in scope.path)
     subgraphs: list[tuple[onnx.GraphProto, Scope]] = []
     for position, proto in enumerate(graph.node):
-        first = next((o for o in proto.output if o), None) or f"node_{position}"
-        node = Node(_unique(prefix + first, taken), proto, scope)
+        # A slice is one call; iterating asks for each item and then for one too many.
+        outputs = tuple(proto.output[:])
+        named = [output for output in outputs if output]
+        first = named[0] if named else f"node_{position}"
+        integers: dict[str, int] = {}
+        for attribute in proto.attribute[:]:
+            kind = attribute.type
+            if kind == _INT:
+                integers.setdefault(attribute.name, attribute.i)
+            elif kind in (_GRAPH, _GRAPHS):
+                for number, subgraph in enumerate(_subgraphs(attribute)):
+                    part = attribute.name + (f"_{number}" if attribute.graphs else "")
+                    path = (*scope.path, proto.name or first, part)
+                    subgraphs.append((subgraph, Scope(path, scope)))
+        node = Node(
+            _unique(prefix + first, taken),
+            proto,
+            scope,
+            proto.op_type,
+            tuple(proto.input[:]),
+            outputs,
+            integers,
+        )
         scope.nodes.append(node)
-        for output in proto.output:
-            if output:
-                scope.producers[output] = node
-        if proto.op_type == "Constant" and proto.output:
+        for output in named:
+            scope.producers[output] = node
+        if node.op_type == "Constant" and outputs:
             _note_constant(scope, proto, make_tensor)
-        for attribute in proto.attribute:
-            for number, subgraph in enumerate(_graphs(attribute)):
-                part = attribute.name + (f"_{number}" if attribute.graphs else "")
-                path = (*scope.path, proto.name or first, part)
-                subgraphs.append((subgraph, Scope(path, scope)))
     return subgraphs
 
 
@@ -164,12 +230,10 @@ def _unique(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _graphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
-    if attribute.type == onnx.AttributeProto.GRAPH:
+def _subgraphs(attribute: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    if attribute.type == _GRAPH:
         return [attribute.g]
-    if attribute.type == onnx.AttributeProto.GRAPHS:
-        return list(attribute.graphs)
-    return []
+    return list(attribute.graphs) if attribute.type == _GRAPHS else []
 
 
 def _note_constant(scope: Scope, proto: onnx.NodeProto, make_tensor: TensorMaker) -> None:
@@ -181,16 +245,9 @@ def _note_constant(scope: Scope, proto: onnx.NodeProto, make_tensor: TensorMaker
             scope.sparse_constants.add(proto.output[0])
 
 
-def _note_type(scope: Scope, value: onnx.ValueInfoProto) -> None:
-    if not value.type.HasField("tensor_type"):
-        return
-    tensor_type = value.type.tensor_type
-    scope.dtypes[value.name] = tensor_type.elem_type
-    if tensor_type.HasField("shape"):
-        scope.shapes[value.name] = tuple(
-            d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
-            for d in tensor_type.shape.dim
-        )
+def json_attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """All attributes of ``node`` as JSON-ready values; see `Node.attributes`."""
+    return {a.name: _json_ready(a) for a in node.attribute}
 
 
 def _plain(value: Any) -> Any:

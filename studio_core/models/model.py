@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,14 @@ from studio_core.errors import InvalidModelError, NotAModelError, NotFoundError
 from studio_core.models import external_data
 from studio_core.models.dimensions import bind_dimensions, input_batch
 from studio_core.models.functions import inline_functions
-from studio_core.models.graph_index import Node, Scope, Shape, index_graph
+from studio_core.models.graph_index import (
+    Node,
+    Scope,
+    Shape,
+    declared_shape,
+    index_graph,
+    note_shapes,
+)
 from studio_core.models.tensor import Storage, Tensor, dtype_name
 from studio_core.models.text import check_names
 from studio_core.models.wire import INLINE_LIMIT, strip_weights
@@ -36,8 +44,8 @@ class ValueInfo:
 class Model:
     """An ONNX model whose weights are read from ``path`` (and beside it) when asked for.
 
-    ``proto`` is the model without large weights, local functions inlined, shapes inferred
-    for one sample: symbolic batch dimensions are 1, others as ``dimensions`` says.
+    ``proto`` is the model without large weights, local functions inlined. Its ``scopes`` know
+    the shapes for one sample: symbolic batch dimensions are 1, others as ``dimensions`` says.
     """
 
     path: Path
@@ -113,19 +121,26 @@ def _open(path: Path, dimensions: Mapping[str, int]) -> Model:
     proto = _parse(path)
     if proto.functions:
         proto = inline_functions(proto)
-    inputs, outputs = _declared(proto, proto.graph.input), _declared(proto, proto.graph.output)
-    bound = bind_dimensions(proto.graph, dimensions)
-    batch = input_batch(proto.graph)
-    folder = path.parent
-    _keep_small_integers_inline(proto, path)
-    proto, notes = _infer_shapes(proto)
+    initializers = {t.name for t in proto.graph.initializer}
+    given = [value for value in proto.graph.input if value.name not in initializers]
+    wanted = [value for value in proto.graph.output if value.name not in initializers]
+    inputs, outputs = _declared(given), _declared(wanted)
+    bound = bind_dimensions(proto.graph, given, dimensions)
+    batch = input_batch(given)
+    storages = external_data.StorageFinder(path, path.parent)
+    _keep_small_integers_inline(proto, storages)
 
     def make_tensor(name: str, tensor: onnx.TensorProto, scope: tuple[str, ...]) -> Tensor:
-        made = Tensor(name, tensor, storage_of(tensor, path, folder), scope)
+        made = Tensor(name, tensor, storages.find(tensor), scope)
         made.check()
         return made
 
-    scopes = tuple(index_graph(proto.graph, make_tensor))
+    # ONNX's inference runs without the interpreter, which indexes the graph meanwhile.
+    with ThreadPoolExecutor(1) as pool:
+        inference = pool.submit(_infer_shapes, proto)
+        scopes = tuple(index_graph(proto.graph, make_tensor))
+    inferred, notes = inference.result()
+    note_shapes(scopes, inferred.graph)
     return Model(path, proto, scopes, inputs, outputs, batch, bound, notes)
 
 
@@ -147,34 +162,26 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise InvalidModelError(
             "The model names no operator set (opset_import). It may be cut off; copy it again."
         )
-    check_names(proto)
+    check_names(proto, stripped)
     return proto
 
 
-def _declared(proto: onnx.ModelProto, values: object) -> tuple[ValueInfo, ...]:
-    initializers = {t.name for t in proto.graph.initializer}
-    found = []
-    for value in values:  # type: ignore[attr-defined]
-        if value.name in initializers:
-            continue
-        tensor_type = value.type.tensor_type
-        shape = None
-        if tensor_type.HasField("shape"):
-            shape = tuple(
-                d.dim_value if d.HasField("dim_value") else (d.dim_param or None)
-                for d in tensor_type.shape.dim
-            )
-        found.append(ValueInfo(value.name, dtype_name(tensor_type.elem_type), shape))
-    return tuple(found)
+def _declared(values: Iterable[onnx.ValueInfoProto]) -> tuple[ValueInfo, ...]:
+    return tuple(
+        ValueInfo(v.name, dtype_name(v.type.tensor_type.elem_type), declared_shape(v.type))
+        for v in values
+    )
 
 
-def _keep_small_integers_inline(proto: onnx.ModelProto, path: Path) -> None:
+def _keep_small_integers_inline(
+    proto: onnx.ModelProto, storages: external_data.StorageFinder
+) -> None:
     """Read small external integers, such as the target of a Reshape, for shape inference."""
     integers = (onnx.TensorProto.INT64, onnx.TensorProto.INT32)
     for tensor in proto.graph.initializer:
         external = tensor.data_location == onnx.TensorProto.EXTERNAL
         if external and tensor.data_type in integers:
-            handle = Tensor(tensor.name, tensor, storage_of(tensor, path, path.parent))
+            handle = Tensor(tensor.name, tensor, storages.find(tensor))
             if handle.num_bytes <= INLINE_LIMIT:
                 values = handle.read()
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
@@ -189,10 +196,4 @@ def _infer_shapes(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, .
 
 def storage_of(tensor: onnx.TensorProto, path: Path, folder: Path) -> Storage | None:
     """Where the values of ``tensor``, of the model at ``path``, are; None if inline."""
-    if tensor.data_location != onnx.TensorProto.EXTERNAL:
-        return None
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    if entries.get("location") == path.name:
-        # Written by strip_weights, or by the model's author: only the first is sure to fit.
-        return external_data.storage(entries, path, 0, tensor.name)
-    return external_data.locate(tensor, folder, Tensor(tensor.name, tensor, None).num_bytes)
+    return external_data.StorageFinder(path, folder).find(tensor)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,19 @@ def dtype_name(data_type: int) -> str:
         return f"type {data_type}"
 
 
+@lru_cache
+def _num_bits(data_type: int) -> int:
+    """Bits that one element takes as stored."""
+    return _BITS.get(dtype_name(data_type)) or 8 * _np_dtype(data_type).itemsize
+
+
 def _num_entries(proto: onnx.TensorProto) -> int:
     """Entries of the typed fields; a well-formed tensor uses one of them."""
     num_whole = len(proto.int32_data) + len(proto.int64_data) + len(proto.uint64_data)
     return num_whole + len(proto.float_data) + len(proto.double_data) + len(proto.string_data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """Where the bytes of a tensor are: ``length`` bytes of ``file`` from ``offset``."""
 
@@ -50,7 +56,8 @@ class Storage:
     length: int
 
 
-@dataclass(frozen=True, eq=False)
+# Not frozen, as `Node` of graph_index.py: a large model has tens of thousands.
+@dataclass(eq=False, slots=True)
 class Tensor:
     """A constant tensor. ``storage`` is None for a small one, kept inline in ``proto``."""
 
@@ -58,14 +65,12 @@ class Tensor:
     proto: onnx.TensorProto
     storage: Storage | None
     scope: tuple[str, ...] = ()
+    shape: tuple[int, ...] = field(init=False)
+    size: int = field(init=False)
 
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.proto.dims)
-
-    @cached_property
-    def size(self) -> int:
-        return math.prod(self.shape)
+    def __post_init__(self) -> None:
+        self.shape = tuple(self.proto.dims[:])
+        self.size = math.prod(self.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -73,16 +78,19 @@ class Tensor:
         try:
             return _np_dtype(self.proto.data_type)
         except (KeyError, ValueError) as error:
-            raise InvalidModelError(
-                f"Tensor '{self.name}' has the unknown element type {self.proto.data_type}."
-            ) from error
+            raise self._unknown_type() from error
+
+    def _unknown_type(self) -> InvalidModelError:
+        return InvalidModelError(
+            f"Tensor '{self.name}' has the unknown element type {self.proto.data_type}."
+        )
 
     @property
     def dtype_name(self) -> str:
         """ONNX's own name of the element type, in lower case, such as ``float16``."""
         return dtype_name(self.proto.data_type)
 
-    @cached_property
+    @property
     def is_float(self) -> bool:
         """Floating point, the 16-bit and smaller formats included."""
         return self.dtype_name in ("double", "bfloat16") or self.dtype_name.startswith("float")
@@ -90,8 +98,10 @@ class Tensor:
     @property
     def num_bytes(self) -> int:
         """Bytes the values take as stored."""
-        bits = _BITS.get(self.dtype_name)
-        return (self.size * bits + 7) // 8 if bits else self.size * self.dtype.itemsize
+        try:
+            return (self.size * _num_bits(self.proto.data_type) + 7) // 8
+        except (KeyError, ValueError) as error:
+            raise self._unknown_type() from error
 
     def check(self) -> None:
         """Refuse a tensor whose stored values cannot fill its shape, before memory is taken."""
@@ -115,7 +125,7 @@ class Tensor:
                 f"the model stores {num_bytes}."
             )
 
-    @cached_property
+    @property
     def key(self) -> tuple[str, int, int]:
         """The place of the bytes; equal for two names of the same stored values."""
         if self.storage is None:

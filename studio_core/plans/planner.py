@@ -9,8 +9,8 @@ metric adds up over layers (`Metric.additive_power`): the relative errors of ind
 layers add as squares, measured losses add as they are.
 
 Each layer's cost curve is replaced by its lower convex hull; for convex curves, taking the
-cheapest next piece of any layer until the target is met is optimal (the continuous knapsack). One layer ends between two levels, so that the target
-is met to the weight.
+cheapest next piece of any layer until the target is met is optimal (the continuous
+knapsack). One layer ends between two levels, so that the target is met to the weight.
 """
 
 from __future__ import annotations
