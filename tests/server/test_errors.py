@@ -7,7 +7,9 @@ from studio_server.errors import STATUSES, http_error, status_of
 
 
 def family(kind: type[errors.StudioError]) -> list[type[errors.StudioError]]:
-    return [kind, *(below for child in kind.__subclasses__() for below in family(child))]
+    # Refinements in other rooms go by their parent in the table.
+    children = [c for c in kind.__subclasses__() if c.__module__ == errors.__name__]
+    return [kind, *(below for child in children for below in family(child))]
 
 
 KINDS = [kind for kind in family(errors.StudioError) if kind is not errors.StudioError]
