@@ -265,6 +265,13 @@ class Notebook:
         assert reply["status"] == "ok", reply
         return str(reply["data"]["text/plain"])
 
+    def wait_for(self, expression: str, value: str) -> None:
+        """Wait until a Python expression has this repr: widgets' messages are on their way."""
+        deadline = time.time() + 15
+        while (found := self.evaluate(expression)) != value:
+            assert time.time() < deadline, f"{expression} is {found}, not {value}"
+            self.page.wait_for_timeout(100)
+
     def set_theme(self, *, dark: bool) -> None:
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
         self.command("apputils:change-theme", {"theme": theme})

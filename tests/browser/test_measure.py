@@ -67,7 +67,7 @@ def test_measure_cancel_resume_and_verify(notebook, page):
     page.get_by_placeholder("note").fill("half of it")
     page.get_by_placeholder("note").press("Enter")
     expect(page.locator(".studio-history-row")).to_have_count(1)
-    assert notebook.evaluate("wb.verified[0].note") == "'half of it'"
+    notebook.wait_for("wb.verified[0].note", "'half of it'")
     notebook.picture("verify_light")
     notebook.set_theme(dark=True)
     notebook.picture("verify_dark")
@@ -84,7 +84,7 @@ def test_measure_cancel_resume_and_verify(notebook, page):
     button(page, "estimated").click()
     expect(label).to_contain_text("(estimated")
     expect(page.locator(".studio-estimates")).to_contain_text("Estimated loss")
-    assert notebook.evaluate("wb.curves") == "'estimated'"
+    notebook.wait_for("wb.curves", "'estimated'")
     page.set_viewport_size({"width": 600, "height": 1900})
     button(page, "measured").click()
     page.locator(".studio-verify").scroll_into_view_if_needed()
