@@ -28,7 +28,7 @@ _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
 
 # Which length-delimited fields of a message may hold a large tensor, and of which type
 # the nested message is.
-_NESTED: dict[str, dict[int, str]] = {
+NESTED_MESSAGES: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
@@ -107,10 +107,10 @@ class _Stripper:
             raise InvalidModelError(
                 f"The model is nested more than {MAX_NESTING} levels deep; Studio does not read it."
             )
-        nested = _NESTED[kind]
+        nested = NESTED_MESSAGES[kind]
         chunks: list[bytes | memoryview] = []
         copied_to = start
-        for number, wire_type, tag, body, stop in _fields(self.data, start, end):
+        for number, wire_type, tag, body, stop in message_fields(self.data, start, end):
             if kind == "Model" and number not in _MODEL_FIELDS:
                 raise _MalformedError(f"it holds an unknown part (field {number}).")
             if stop - body <= self.inline_limit or wire_type != _BYTES or number not in nested:
@@ -124,7 +124,9 @@ class _Stripper:
         return chunks
 
     def tensor(self, start: int, end: int) -> list[bytes | memoryview]:
-        payload = [field for field in _fields(self.data, start, end) if field[0] in _PAYLOADS]
+        payload = [
+            field for field in message_fields(self.data, start, end) if field[0] in _PAYLOADS
+        ]
         # protobuf allows a repeated field in pieces; those are left for its parser to join.
         if len(payload) != 1:
             return [self.data[start:end]]
@@ -145,7 +147,8 @@ def _delimited(number: int, body: bytes) -> bytes:
     return _key(number, _BYTES) + _varint(len(body)) + body
 
 
-def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
+def message_fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
+    """The fields of the message in ``data[start:end]``, in their order."""
     position = start
     while position < end:
         tag = data[position]

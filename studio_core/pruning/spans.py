@@ -76,7 +76,7 @@ class TensorSpan:
 
 def fields(data: memoryview, start: int, end: int) -> Iterator[Field]:
     """The fields of the message at ``start`` to ``end``."""
-    for found in wire._fields(data, start, end):
+    for found in wire.message_fields(data, start, end):
         yield Field(*found)
 
 
@@ -94,7 +94,7 @@ def _walk(
     if kind == "Tensor":
         yield TensorSpan(start, end, enclosing)
         return
-    nested = wire._NESTED[kind]
+    nested = wire.NESTED_MESSAGES[kind]
     for field in fields(data, start, end):
         child = nested.get(field.number)
         if child is not None and field.wire_type == _MESSAGE:
