@@ -199,7 +199,7 @@ def _kept(
 
 def _kept_channels(flow: ChannelFlow, group: ChannelGroup, sparsity: float, block: int) -> IntArray:
     """The channels of a group that stay, in their order."""
-    num_kept = _rounded(group.num_channels, sparsity, block)
+    num_kept = num_kept_channels(group.num_channels, sparsity, block)
     norms = _norms(flow, group)
     if not np.isfinite(norms).all():
         raise InvalidModelError(
@@ -209,8 +209,12 @@ def _kept_channels(flow: ChannelFlow, group: ChannelGroup, sparsity: float, bloc
     return np.sort(order[group.num_channels - num_kept :])
 
 
-def _rounded(num_channels: int, sparsity: float, block: int) -> int:
-    """Channels left: the nearest multiple of ``block`` above 0, or all of them."""
+def num_kept_channels(num_channels: int, sparsity: float, block: int = BLOCK) -> int:
+    """Channels left at ``sparsity``: the nearest multiple of ``block`` above 0, or all.
+
+    For models that are made and for layers that are timed, so that what is measured is
+    what would be made.
+    """
     wanted = num_channels - int(num_pruned(num_channels, sparsity))
     below = wanted // block * block
     above = min(below + block, num_channels)

@@ -20,22 +20,10 @@ from studio_core.evaluation.runtime import Array
 from studio_core.layers.layer import Layer
 from studio_core.models.graph_index import Node
 from studio_core.models.model import Model
-from studio_core.pruning.channels import BLOCK
-from studio_core.pruning.counts import num_pruned
+from studio_core.pruning.channels import BLOCK, num_kept_channels
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _INPUT, _WEIGHT, _BIAS = "x", "weight", "bias"
-
-
-def num_kept_channels(num_channels: int, sparsity: float, block: int = BLOCK) -> int:
-    """Channels left at ``sparsity``: the nearest multiple of ``block`` above 0, or all.
-
-    The same rule as `remove_channels`, so that what is measured is what would be made.
-    """
-    wanted = num_channels - int(num_pruned(num_channels, sparsity))
-    below = wanted // block * block
-    above = min(below + block, num_channels)
-    return below if below and wanted - below < above - wanted else above
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from studio_core.errors import ConflictError, InvalidModelError, InvalidRequestError
 from studio_core.evaluation.data import generate_samples
-from studio_core.pruning.channels import _rounded, channel_groups, remove_channels
+from studio_core.pruning.channels import channel_groups, num_kept_channels, remove_channels
 from studio_core.samples import sample_path
 from studio_core.session import Session
 
@@ -378,7 +378,7 @@ def test_any_graph_is_followed_rightly_or_refused(open_text, tmp_path, chain, sp
     ],
 )
 def test_channel_counts_are_whole_blocks(num_channels, sparsity, block, left):
-    assert _rounded(num_channels, sparsity, block) == left
+    assert num_kept_channels(num_channels, sparsity, block) == left
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,16 @@ from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.layers import find_layers
 from studio_core.models.model import open_model
-from studio_core.pruning import channels
 from studio_core.pruning.masks import Granularity
 from studio_core.samples import sample_path
 from studio_core.sensitivity.documents import from_document, to_document
-from studio_core.sensitivity.sweep.channel_models import num_kept_channels
 from studio_core.sensitivity.sweep.engine import RunTimes
 from studio_core.sensitivity.sweep.measured_perf import (
     MeasuredPerf,
     continues_perf,
     perf_measurements_of,
 )
-from studio_core.sensitivity.sweep.perf_sweep import DEFAULT_PERF_LEVELS, PerfSettings, PerfSweep
+from studio_core.sensitivity.sweep.perf_sweep import PerfSettings, PerfSweep
 from studio_core.sensitivity.sweep.timing import Verdict, compare, sign_test
 
 CHANNEL = Granularity.CHANNEL
@@ -158,13 +156,6 @@ def test_the_sign_test_is_exact():
 
 
 # Channels
-
-
-@pytest.mark.parametrize("num_channels", [1, 8, 16, 24, 32, 64, 100, 512])
-def test_the_channels_left_are_those_that_pruning_leaves(num_channels):
-    for level in (0.05, *DEFAULT_PERF_LEVELS):
-        expected = channels._rounded(num_channels, level, channels.BLOCK)
-        assert num_kept_channels(num_channels, level) == expected
 
 
 @pytest.mark.parametrize("name", ["digits_cnn", "digits_transformer"])
