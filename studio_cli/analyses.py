@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio_cli.json_files import read_object
 from studio_cli.output import note, to_json
-from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from studio_core.analysis_runs import RunProgress
@@ -29,7 +28,7 @@ def read_analysis(session: Session, path: Path) -> Analysis:
     from studio_core.sensitivity import AnalysisKind
     from studio_core.sensitivity.documents import from_document
 
-    document = _read_object(path)
+    document = read_object(path, "an analysis", "studio sweep MODEL")
     if document.get("kind", str(AnalysisKind.LOSS)) != AnalysisKind.LOSS:
         raise InvalidRequestError(f"{path} is no loss analysis. `studio sweep MODEL -o` makes one.")
     try:
@@ -41,30 +40,7 @@ def read_analysis(session: Session, path: Path) -> Analysis:
     measured_on = analysis.provenance.get("modelSha256")
     if measured_on is not None and measured_on != session.model.sha256():
         note(f"{path} was measured on another file than this model; its losses may differ here.")
-    return _with_known_metric(analysis)
-
-
-def _with_known_metric(analysis: Analysis) -> Analysis:
-    """The analysis with the core's own metric: a document does not hold how losses add up."""
-    from studio_core.evaluation.metrics import METRICS
-    from studio_core.sensitivity.sweep.measured import analysis_metric
-
-    known = METRICS.get(analysis.metric.name)
-    return analysis if known is None else replace(analysis, metric=analysis_metric(known))
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"Path {path} does not exist. `studio sweep MODEL -o {path}` makes it."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"{path} is not an analysis: not JSON ({error}).") from None
-    if not isinstance(document, dict):
-        raise InvalidRequestError(f"{path} is not an analysis: it must hold a JSON object.")
-    return document
+    return analysis
 
 
 def progress_document(progress: RunProgress) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio_cli.arguments import fraction, lock
+from studio_cli.json_files import read_object
 from studio_cli.layer_names import find_layer, find_locks
 from studio_core.errors import InvalidRequestError, NotFoundError
 
@@ -61,7 +61,7 @@ def read_plan(session: Session, path: Path) -> PruningPlan:
     """
     from studio_core.plans import PruningPlan
 
-    document = _read_object(path)
+    document = read_object(path, "a plan", "studio plan MODEL --sparsity 0.8")
     plan = PruningPlan.from_document(document)
     found = {key: _own_layer(session, path, key) for key in plan.sparsities}
     _refuse_doubles(path, found)
@@ -72,20 +72,6 @@ def read_plan(session: Session, path: Path) -> PruningPlan:
         balance=_number_or_none(path, document, "balance"),
         weight_names={layer.id: layer.name for layer in found.values()},
     )
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"Path {path} does not exist. `studio plan MODEL --sparsity 0.8 -o {path}` makes it."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"{path} is not a plan: it is not JSON ({error}).") from None
-    if not isinstance(document, dict):
-        raise InvalidRequestError(f"{path} is not a plan: it must hold a JSON object.")
-    return document
 
 
 def _own_layer(session: Session, path: Path, key: str) -> Layer:
