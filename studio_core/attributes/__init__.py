@@ -1,0 +1,3 @@
+"""Editable attributes: parsed, validated, formatted and stepped in one place."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What a chip holds and how a tensor lies in it, computed without the chip."""
+
+from __future__ import annotations
