@@ -73,6 +73,8 @@ class Scope:
     producers: dict[str, Node] = field(default_factory=dict)
     constants: dict[str, Tensor] = field(default_factory=dict)
     sparse_constants: set[str] = field(default_factory=set)
+    sparse_parts: list[Tensor] = field(default_factory=list)
+    """Values and indices of the sparse constants; their files belong to the model too."""
     shapes: dict[str, Shape] = field(default_factory=dict)
     inputs: set[str] = field(default_factory=set)
 
@@ -164,7 +166,9 @@ def _note_constants(scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMak
     for tensor in graph.initializer:
         name = tensor.name
         scope.constants[name] = make_tensor(name, tensor, scope.path)
-    scope.sparse_constants.update(sparse.values.name for sparse in graph.sparse_initializer)
+    for sparse in graph.sparse_initializer:
+        scope.sparse_constants.add(sparse.values.name)
+        _note_sparse(scope, sparse, make_tensor)
     scope.inputs.update(i.name for i in graph.input if i.name not in scope.constants)
 
 
@@ -243,6 +247,12 @@ def _note_constant(scope: Scope, proto: onnx.NodeProto, make_tensor: TensorMaker
             scope.constants[name] = make_tensor(name, attribute.t, scope.path)
         elif attribute.name == "sparse_value":
             scope.sparse_constants.add(proto.output[0])
+            _note_sparse(scope, attribute.sparse_tensor, make_tensor)
+
+
+def _note_sparse(scope: Scope, sparse: onnx.SparseTensorProto, make_tensor: TensorMaker) -> None:
+    for part in (sparse.values, sparse.indices):
+        scope.sparse_parts.append(make_tensor(part.name, part, scope.path))
 
 
 def json_attributes(node: onnx.NodeProto) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import onnx
@@ -84,7 +85,9 @@ class Model:
     @cached_property
     def data_files(self) -> tuple[Path, ...]:
         """External data files of the model, each once, sorted; without the model itself."""
-        files = {t.storage.file for t in self.tensors() if t.storage is not None}
+        sparse = (part for scope in self.scopes for part in scope.sparse_parts)
+        tensors = chain(self.tensors(), sparse)
+        files = {t.storage.file for t in tensors if t.storage is not None}
         return tuple(sorted(files - {self.path}))
 
     def sha256(self) -> str:

@@ -241,3 +241,16 @@ def test_a_copied_model_needs_its_data(with_reference, tmp_path):
     shutil.copy(path, tmp_path / "model.onnx")
     with pytest.raises(MissingDataError, match=r"weights\.bin"):
         open_model(tmp_path / "model.onnx")
+
+
+def test_files_of_sparse_initializers_belong_to_the_model(write_model, weights):
+    path = write_model(TEXT, weights)
+    model = onnx.load(path)
+    values = external(location="values.bin")
+    values.name, values.dims[:] = "thin", [3]
+    indices = helper.make_tensor("thin_indices", TensorProto.INT64, [3], [1, 5, 9])
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [64, 64]))
+    onnx.save(model, path)
+    (path.parent / "values.bin").write_bytes(np.ones(3, np.float32).tobytes())
+
+    assert [file.name for file in open_model(path).data_files] == ["values.bin"]
