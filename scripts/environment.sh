@@ -23,7 +23,7 @@ make_environment() {
     "$python" -m venv .venv
   fi
   # An editable install sees changed code; only changed packaging needs a new install.
-  wanted=$(cat pyproject.toml jupyter-config/*/*.json 2>/dev/null | cksum)
+  wanted=$(cat pyproject.toml jupyter-config/*/*.json labextension/built/package.json 2>/dev/null | cksum)
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     echo "Installing Studio$extras …"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extras"

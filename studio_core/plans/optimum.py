@@ -22,8 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-from scipy.sparse import csc_array
 
 from studio_core.plans.quiet import quiet_stdout
 from studio_core.sensitivity.analysis import FloatArray
@@ -312,6 +310,8 @@ def _master(cuts: list[tuple[float, FloatArray]], box: float) -> tuple[FloatArra
     objective = np.zeros(table.shape[1])
     objective[-1] = -1.0
     bounds = [(0.0, box * _SCALE)] * slopes.shape[1] + [(None, None)]
+    from scipy.optimize import linprog  # half a second that only who solves should wait for
+
     found = linprog(objective, A_ub=table, b_ub=costs, bounds=bounds, method="highs")
     return np.asarray(found.x[:-1] / _SCALE, np.float64), float(found.x[-1]) / _SCALE
 
@@ -357,6 +357,9 @@ def _milp(
     scaled: _Scaled, free: IntArray, room: FloatArray, deadline: float
 ) -> tuple[IntArray | None, float, bool]:
     """One row of each unit in ``free``, a lower bound on their cost, whether time ran out."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csc_array
+
     units, row_unit = np.unique(scaled.unit[free], return_inverse=True)
     one_each = csc_array((np.ones(free.size), (row_unit, np.arange(free.size))))
     cost = scaled.cost[free]

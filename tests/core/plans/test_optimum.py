@@ -112,7 +112,7 @@ def no_time(monkeypatch):
     class Result:
         x, status, mip_dual_bound = None, 1, None
 
-    monkeypatch.setattr(optimum, "milp", lambda *_, **__: Result())
+    monkeypatch.setattr("scipy.optimize.milp", lambda *_, **__: Result())
 
 
 def test_without_an_answer_of_highs_the_best_choice_on_the_way_comes_with_its_gap(no_time):
