@@ -6,7 +6,8 @@
     │   ├── NotAModelError        not an ONNX model at all
     │   ├── TruncatedModelError   begins as a model and ends too early
     │   ├── MissingDataError      its external data file is absent or too short
-    │   └── UnsafePathError       its external data points outside the model's folder
+    │   ├── UnsafePathError       its external data points outside the model's folder
+    │   └── MlirSyntaxError       a text of MLIR that is broken, with line and column
     ├── InvalidRequestError       a value that the caller can correct
     ├── InfeasibleError           a plan that no choice of sparsities can meet
     ├── ForbiddenPathError        a path outside the folders Studio may read
@@ -51,6 +52,17 @@ class MissingDataError(InvalidModelError):
 
 class UnsafePathError(InvalidModelError):
     """The model's external data points outside the model's own folder."""
+
+
+class MlirSyntaxError(InvalidModelError):
+    """The text breaks off or breaks the rules of MLIR; ``line`` and ``column`` count from 1."""
+
+    def __init__(
+        self, message: str = "", line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 class InvalidRequestError(StudioError):

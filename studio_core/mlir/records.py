@@ -147,7 +147,7 @@ class Operation:
     Properties (``<{…}>``) and discardable attributes are one mapping. What a custom assembly
     says in its own words is put under the names that the generic form uses, where the operation
     is known (``func.func``: ``sym_name``, ``function_type``; StableHLO's pretty forms:
-    ``contracting_dims`` and so on); otherwise ``is_opaque`` is set and ``text`` has it all.
+    ``dot_dimension_numbers`` and so on); otherwise ``is_opaque`` is set and ``text`` has it all.
     """
 
     name: str
