@@ -84,6 +84,21 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Who runs a sweep, instead of threads of this process."""
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument(
+        "--workers", metavar="N", type=whole_number, help="run in N processes of this machine"
+    )
+    who.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        type=scheduler,
+        help="run on the Dask cluster whose scheduler is at ADDRESS, such as tcp://host:8786; "
+        "its workers must see the model under the same path",
+    )
+
+
 def fraction(text: str) -> float:
     """A number from 0 to 1."""
     value = number(text)
@@ -130,6 +145,39 @@ def whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 up")
     return int(text)
+
+
+def count(text: str) -> int:
+    """A whole number from 0 up."""
+    return 0 if text == "0" else whole_number(text)
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them, such as ``1,4,16``."""
+    return tuple(whole_number(part) for part in text.split(","))
+
+
+def stop_error(text: str) -> str:
+    """A number above 0, or a share such as ``5%``."""
+    value = number(text.strip().removesuffix("%"))
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not above 0")
+    return text.strip()
+
+
+def granularity(text: str) -> str:
+    """``element``, ``channel``, or N:M such as ``2:4``."""
+    if text not in ("element", "channel"):
+        n_of_m(text)
+    return text
+
+
+def scheduler(text: str) -> str:
+    """The address of a Dask scheduler."""
+    protocol, _, place = text.partition("://")
+    if not (protocol and place):
+        raise argparse.ArgumentTypeError(f"'{text}' is no address such as tcp://host:8786")
+    return text
 
 
 def n_of_m(text: str) -> tuple[int, int]:

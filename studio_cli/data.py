@@ -53,7 +53,7 @@ def load_data(
     from studio_core.analysis_runs import DEFAULT_SAMPLES
     from studio_core.evaluation.data import generate_samples
 
-    samples = _given_samples(args, session)
+    samples = given_samples(args, session)
     if samples is None:
         samples = generate_samples(session.model, num_samples or DEFAULT_SAMPLES)
     elif num_samples is not None:
@@ -61,7 +61,7 @@ def load_data(
     return EvaluationData(samples, _title(samples))
 
 
-def _given_samples(args: argparse.Namespace, session: Session) -> Samples | None:
+def given_samples(args: argparse.Namespace, session: Session) -> Samples | None:
     """The samples there are; None where they have to be generated."""
     from studio_core.evaluation.data import samples_from
 
@@ -86,11 +86,9 @@ def _given_samples(args: argparse.Namespace, session: Session) -> Samples | None
 
 
 def _bundled(reference: str, session: Session) -> Samples:
-    from studio_core.evaluation.data import Samples, samples_from
-    from studio_core.samples import sample_data
+    from studio_core.samples.bundled import bundled_samples
 
-    data = sample_data(reference.removeprefix(SAMPLE))
-    return samples_from(Samples(data.inputs, data.labels), session.model)
+    return bundled_samples(reference.removeprefix(SAMPLE), session.model)
 
 
 def _project_data(args: argparse.Namespace) -> Path | None:

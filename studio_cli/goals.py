@@ -9,11 +9,15 @@ from studio_cli.arguments import fraction, not_negative
 from studio_cli.layer_names import find_locks
 
 if TYPE_CHECKING:
+    from studio_core.plan_runs.goal import Goal
     from studio_core.plans.constraints import Quantity
     from studio_core.plans.solver import Solution, Solver
     from studio_core.session import Session
 
-BOUNDS = ("max_loss", "min_sparsity", "max_bytes_share", "max_flops_share")
+BOUNDS = (
+    *("max_loss", "min_sparsity", "max_bytes_share", "max_flops_share"),
+    *("max_latency_ms", "max_latency_share"),
+)
 """Options that bound a plan, by the names that the core has for them."""
 
 
@@ -41,10 +45,22 @@ def add_goal_options(parser: argparse.ArgumentParser) -> None:
         help="MACs at most this share of the dense, if every zero were skipped",
     )
     goals.add_argument(
+        "--max-latency-ms",
+        metavar="MS",
+        type=not_negative,
+        help="time of a run at most so many milliseconds; with --perf",
+    )
+    goals.add_argument(
+        "--max-latency-share",
+        metavar="S",
+        type=fraction,
+        help="time of a run at most this share of the dense; with --perf",
+    )
+    goals.add_argument(
         "--minimize",
-        choices=("loss", "sparsity", "bytes", "flops"),
-        help="what to make the best of: the least loss, bytes or MACs, or the fewest weights "
-        "left (default: sparsity with --max-loss, else loss)",
+        choices=("loss", "sparsity", "bytes", "flops", "latency_ms"),
+        help="what to make the best of: the least loss, bytes, MACs or time, or the fewest "
+        "weights left (default: sparsity with --max-loss, else loss)",
     )
 
 
@@ -72,35 +88,32 @@ def check_goals(args: argparse.Namespace) -> None:
         args.command.error("the least loss is that of no pruning; give a bound as well")
 
 
+def read_goal(args: argparse.Namespace) -> Goal:
+    """What the options ask of a plan, as the core's record."""
+    from studio_core.plan_runs.goal import Goal
+    from studio_core.plan_runs.removal import Removal
+    from studio_core.plans.constraints import DEFAULT_MAX_SPARSITY, Constraints, Quantity
+
+    bounds: dict[str, Any] = {name: getattr(args, name) for name in BOUNDS}
+    return Goal(
+        args.sparsity,
+        args.balance,
+        None if args.minimize is None else Quantity(args.minimize),
+        Constraints(**bounds),
+        dict(args.lock or ()),
+        max_sparsity=DEFAULT_MAX_SPARSITY if args.max_sparsity is None else args.max_sparsity,
+        removal=Removal.from_document(args.granularity),
+    )
+
+
 def solve(session: Session, args: argparse.Namespace, solver: Solver) -> Solution:
     """The best plan for the goals; raises `InfeasibleError` saying what can be reached."""
-    from studio_core.plans.constraints import DEFAULT_MAX_SPARSITY, Constraints, Limits, Quantity
+    from studio_core.plans.constraints import Limits
 
-    limits = Limits(
-        locked=find_locks(session.layers, args.lock or ()),
-        max_sparsity=DEFAULT_MAX_SPARSITY if args.max_sparsity is None else args.max_sparsity,
-    )
-    bounds: dict[str, Any] = {name: getattr(args, name) for name in BOUNDS}
-    default = Quantity.LOSS if args.max_loss is None else Quantity.SPARSITY
-    return solver.solve(args.minimize or default, Constraints(**bounds), limits)
-
-
-def solution_document(solution: Solution) -> dict[str, Any]:
-    """How a plan was solved for, as JSON-ready values; null is no bound."""
-    return {
-        "objective": str(solution.objective),
-        "value": solution.value,
-        "isOptimal": solution.is_optimal,
-        "gap": solution.gap,
-        "constraints": {
-            str(quantity): {"atMost": most, "shareAtMost": share}
-            if quantity != "sparsity"
-            else {"atLeast": most}
-            for quantity, most, share in solution.constraints.bounds()
-        },
-        "reasons": [reason.to_document() for reason in solution.reasons],
-        "withoutCurve": list(solution.without_curve),
-    }
+    goal = read_goal(args)
+    locked = find_locks(session.layers, args.lock or ())
+    limits = Limits(locked=locked, max_sparsity=goal.max_sparsity)
+    return solver.solve(goal.objective, goal.constraints, limits)
 
 
 def goal_text(solution: Solution) -> str:

@@ -6,19 +6,21 @@ import argparse
 
 from studio_cli.arguments import MODEL_HELP
 from studio_cli.commands import (
+    bench,
     create,
     export,
     layers,
     loss,
     perf,
     plan,
+    plans,
     projects,
     prune,
     sweep,
     verify,
 )
 
-_COMMANDS = (layers, loss, perf, sweep, plan, verify, prune, export, projects, create)
+_COMMANDS = (layers, loss, perf, sweep, bench, plan, plans, verify, prune, export, projects, create)
 """In the order of the work."""
 
 _DISTRIBUTION = "studio-workbench"
@@ -45,7 +47,9 @@ Studio: look into an ONNX model, plan its pruning, and prune it.
   studio loss MODEL                      how much each layer minds (estimated)
   studio perf MODEL                      what pruning each layer would save (estimated)
   studio sweep MODEL -o analysis.json    how much each layer minds (measured)
+  studio bench MODEL -o perf.json        how long each layer takes, dense and pruned (measured)
   studio plan MODEL --sparsity 0.8       a sparsity for each layer
+  studio plans project:NAME              the plans that a project keeps, with their history
   studio verify MODEL --plan plan.json   the plan run: predicted beside actual
   studio prune MODEL --plan plan.json -o pruned.onnx
                                          the pruned model

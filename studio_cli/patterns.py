@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from studio_cli.arguments import n_of_m
 from studio_cli.output import note
-from studio_cli.text import percent, plural
 
 if TYPE_CHECKING:
+    from studio_core.plan_runs.removal import Removal
     from studio_core.plans import PruningPlan
 
 
@@ -33,18 +32,19 @@ def add_n_of_m(parser: argparse.ArgumentParser) -> None:
 
 def with_pattern(plan: PruningPlan, pattern: tuple[int, int] | None) -> Patterned:
     """The plan with the sparsity of ``pattern`` wherever it prunes; says what that changes."""
-    from studio_core.pruning.masks import Granularity
+    from studio_core.plan_runs.removal import Removal
 
     if pattern is None:
-        return Patterned(plan, {})
-    kept, group = pattern
-    sparsity = 1.0 - kept / group
-    sparsities = {i: sparsity if s > 0 else 0.0 for i, s in plan.sparsities.items()}
-    changed = sum(s not in (0.0, sparsity) for s in plan.sparsities.values())
-    if changed:
-        note(
-            f"{kept}:{group} is a sparsity of {percent(sparsity)}; the plan had another for "
-            f"{plural(changed, 'layer')}"
-        )
-    options = {"granularity": Granularity.N_OF_M, "group_size": group}
-    return Patterned(replace(plan, sparsities=sparsities, target=None, balance=None), options)
+        return removed(plan, Removal())
+    return removed(plan, Removal.from_document(f"{pattern[0]}:{pattern[1]}"))
+
+
+def removed(plan: PruningPlan, removal: Removal) -> Patterned:
+    """The plan fitted to what goes as one; says what that changes."""
+    fitted, notes = removal.fitted(plan)
+    for remark in notes:
+        note(remark)
+    if removal.is_plain:
+        return Patterned(fitted, {})
+    options = {"granularity": removal.granularities(fitted), "group_size": removal.group_size}
+    return Patterned(fitted, options)

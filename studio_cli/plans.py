@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studio_cli.arguments import fraction, lock
 from studio_cli.json_files import read_object
-from studio_cli.layer_names import find_layer, find_locks
-from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_cli.layer_names import find_locks
 
 if TYPE_CHECKING:
-    from studio_core.layers import Layer
     from studio_core.plans import Planner, PruningPlan
     from studio_core.session import Session
 
@@ -59,47 +57,7 @@ def read_plan(session: Session, path: Path) -> PruningPlan:
 
     Layers may be named by id or weight, so that a plan can be written by hand.
     """
-    from studio_core.plans import PruningPlan
+    from studio_core.plan_runs.fitting import fitted_plan
 
     document = read_object(path, "a plan", "studio plan MODEL --sparsity 0.8")
-    plan = PruningPlan.from_document(document)
-    found = {key: _own_layer(session, path, key) for key in plan.sparsities}
-    _refuse_doubles(path, found)
-    return PruningPlan(
-        sparsities={layer.id: plan.sparsities[key] for key, layer in found.items()},
-        locked=frozenset(found[key].id for key in plan.locked),
-        target=_number_or_none(path, document, "target"),
-        balance=_number_or_none(path, document, "balance"),
-        weight_names={layer.id: layer.name for layer in found.values()},
-    )
-
-
-def _own_layer(session: Session, path: Path, key: str) -> Layer:
-    try:
-        layer = find_layer(session.layers, key)
-    except NotFoundError as error:
-        raise InvalidRequestError(f"{path} does not fit this model. {error}") from None
-    if not layer.is_prunable:
-        raise InvalidRequestError(
-            f"{path} prunes '{key}', which cannot be pruned here: {layer.reason}"
-        )
-    return layer
-
-
-def _refuse_doubles(path: Path, found: dict[str, Layer]) -> None:
-    seen: dict[str, str] = {}
-    for key, layer in found.items():
-        if layer.id in seen:
-            raise InvalidRequestError(
-                f"{path} names one layer twice, as '{seen[layer.id]}' and as '{key}'."
-            )
-        seen[layer.id] = key
-
-
-def _number_or_none(path: Path, document: dict[str, Any], key: str) -> float | None:
-    value = document.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
-        raise InvalidRequestError(f"'{key}' in {path} must be a number from 0 to 1, or null.")
-    return float(value)
+    return fitted_plan(session.layers, document, str(path))

@@ -6,21 +6,43 @@ stop by no longer asking for more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.defaults import default_metric
 from studio_core.evaluation.metrics import metric_named
 from studio_core.layers.layer import Layer
 from studio_core.models.model import Model
+from studio_core.pruning.masks import Granularity
 from studio_core.sensitivity import Analysis, Source
-from studio_core.sensitivity.sweep.loss_sweep import (
-    DEFAULT_LOSS_LEVELS,
-    LossSweep,
-    SweepSettings,
+from studio_core.sensitivity.sweep.dask_workers import DaskWorkers
+from studio_core.sensitivity.sweep.engine import Engine
+from studio_core.sensitivity.sweep.loss_sweep import LossSweep, SweepSettings
+from studio_core.sensitivity.sweep.measured import (
+    MeasuredLoss,
+    continues,
+    measurements_of,
+    scale_of,
 )
-from studio_core.sensitivity.sweep.measured import MeasuredLoss, continues, measurements_of
+from studio_core.sensitivity.sweep.measured_perf import MeasuredPerf, continues_perf, done_of
+from studio_core.sensitivity.sweep.perf_run import (
+    PERF_GRANULARITIES,
+    DonePerf,
+    PerfRun,
+    PerfStep,
+)
+from studio_core.sensitivity.sweep.perf_sweep import DEFAULT_PERF_LEVELS, PerfSettings
+from studio_core.sensitivity.sweep.profile import (
+    DEFAULT_ITERATIONS,
+    DEFAULT_WARMUP,
+    OnnxRuntimeEngine,
+    RuntimeProfile,
+)
+from studio_core.sensitivity.sweep.stored_curves import StoredCurve
+from studio_core.sensitivity.sweep.workers import ExecutorWorkers, ProcessWorkers, Workers
 
 DEFAULT_SAMPLES = 5
 """Generated samples of a run that is given no data: the original Studio's number."""
@@ -32,7 +54,11 @@ class RunOptions:
 
     ``samples`` limits the number of samples, ``data`` is a path as `samples_from` reads it,
     ``resume`` goes on from what an analysis of the same name has measured already.
-    ``iterations`` and ``warmup`` count runs of a performance measurement.
+    ``iterations`` and ``warmup`` count runs of a performance measurement, which computes
+    with ``num_threads`` and without a ``granularity`` times single weights and channels.
+    A measured loss has one granularity, ``element`` unless told; its ``passes`` and
+    ``stop_error`` are those of `SweepSettings`. It runs in threads of this process, in
+    ``workers`` processes, or on the Dask cluster whose ``scheduler`` is at that address.
     """
 
     source: Source = Source.MEASURED
@@ -43,6 +69,12 @@ class RunOptions:
     batch_size: int | None = None
     iterations: int | None = None
     warmup: int | None = None
+    num_threads: int | None = None
+    granularity: str | None = None
+    passes: Sequence[int] | None = None
+    stop_error: float | str | None = None
+    workers: int | None = None
+    scheduler: str | None = None
     resume: bool = False
 
 
@@ -64,26 +96,126 @@ def run_loss(
     options: RunOptions,
     name: str,
     earlier: Analysis | None = None,
+    *,
+    executor: Executor | None = None,
 ) -> Iterator[RunProgress]:
     """Measure the loss sensitivity of all prunable layers on ``samples``.
 
     ``earlier`` is an unfinished analysis of the same model and data; its points are kept.
+    ``executor`` runs the sweep where one is given; it is not shut down.
     """
     metric = metric_named(options.metric) if options.metric else default_metric(model, samples)
-    settings = SweepSettings(options.levels or DEFAULT_LOSS_LEVELS, options.batch_size)
-    sweep = LossSweep(model, layers, samples, metric, settings)
+    settings = SweepSettings(
+        options.levels or None,
+        options.batch_size,
+        granularity=options.granularity or "element",
+        passes=options.passes,
+        stop_error=options.stop_error,
+    )
+    workers = _workers(options, executor)
+    sweep = LossSweep(model, layers, samples, metric, settings, workers=workers)
     if earlier is not None and continues(earlier, sweep):
         done = [m for m in measurements_of(earlier) if m.sparsity in set(sweep.levels.tolist())]
-        sweep = LossSweep(model, layers, samples, metric, settings, done)
+        scale = scale_of(earlier)
+        sweep = LossSweep(
+            model, layers, samples, metric, settings, done, scale=scale, workers=workers
+        )
     measured = MeasuredLoss(sweep, name, sweep.done)
     names = {layer.id: layer.name for layer in layers}
-    yield _progress(measured, "preparing the model")
+    progress = _progress(measured, "preparing the model")
+    yield progress
     for measurement in sweep:
         measured.add(measurement)
         what = f"{names[measurement.layer_id]} at {measurement.sparsity:.1%}"
-        yield _progress(measured, what)
+        progress = _progress(measured, what)
+        yield progress
+    if progress.done < sweep.num_done:  # the last points needed no more samples
+        yield _progress(measured, "the rest is precise enough")
+
+
+def _workers(options: RunOptions, executor: Executor | None) -> Workers | None:
+    """Who runs a sweep; None is this process."""
+    given = [x for x in (options.workers, options.scheduler, executor) if x is not None]
+    if len(given) > 1:
+        raise InvalidRequestError("Give workers, a scheduler or an executor, only one of them.")
+    if executor is not None:
+        return ExecutorWorkers(executor)
+    if options.scheduler is not None:
+        return DaskWorkers(options.scheduler)
+    return None if options.workers is None else ProcessWorkers(options.workers)
 
 
 def _progress(measured: MeasuredLoss, message: str) -> RunProgress:
-    total = measured.sweep.num_measurements
-    return RunProgress(measured.num_measured, total, message, measured.analysis)
+    sweep = measured.sweep
+    return RunProgress(sweep.num_done, sweep.num_measurements, message, measured.analysis)
+
+
+def run_perf(
+    model: Model,
+    layers: Sequence[Layer],
+    samples: Samples | None,
+    options: RunOptions,
+    name: str,
+    earlier: Analysis | None = None,
+    *,
+    engine: Engine | None = None,
+) -> Iterator[RunProgress]:
+    """Measure the time of the run and of all prunable layers, dense and pruned, and their bytes.
+
+    One batch of ``samples`` is run, or of generated data: a dense runtime takes as long on
+    any. ``engine`` is onnxruntime unless another is given, which then has its own threads.
+    ``earlier`` is an unfinished analysis; what was measured under the same conditions is kept.
+    """
+    granularities = _perf_granularities(options.granularity)
+    settings = PerfSettings(
+        levels=options.levels or DEFAULT_PERF_LEVELS,
+        warmup=DEFAULT_WARMUP if options.warmup is None else options.warmup,
+        iterations=options.iterations or DEFAULT_ITERATIONS,
+        batch_size=options.batch_size,
+    )
+    engine = engine or OnnxRuntimeEngine(1 if options.num_threads is None else options.num_threads)
+
+    def made(done: DonePerf | None = None) -> PerfRun:
+        return PerfRun(
+            model,
+            layers,
+            settings,
+            samples,
+            granularities=granularities,
+            engine=engine,
+            done=done,
+        )
+
+    run = made()
+    if earlier is not None and continues_perf(earlier, run):
+        run = made(done_of(earlier, run))
+    measured = MeasuredPerf(run, name)
+    names = {layer.id: layer.name for layer in layers}
+    yield _perf_progress(measured, "preparing the model")
+    for step in run:
+        measured.add(step)
+        yield _perf_progress(measured, _perf_message(step, names))
+
+
+def _perf_granularities(given: str | None) -> tuple[Granularity, ...]:
+    if given is None:
+        return PERF_GRANULARITIES
+    if given not in PERF_GRANULARITIES:
+        raise InvalidRequestError(
+            "Times are measured for single weights ('element') and for channels ('channel'); "
+            f"'{given}' is neither. Without a granularity both are."
+        )
+    return (Granularity(given),)
+
+
+def _perf_message(step: PerfStep, names: Mapping[str, str]) -> str:
+    if isinstance(step, RuntimeProfile):
+        return "the run as it is"
+    if isinstance(step, StoredCurve):
+        return f"compressed sizes of {names[step.layer_id]}"
+    what = "weights" if step.granularity is Granularity.ELEMENT else "channels"
+    return f"{names[step.layer_id]} without {step.sparsity:.1%} of its {what}"
+
+
+def _perf_progress(measured: MeasuredPerf, message: str) -> RunProgress:
+    return RunProgress(measured.num_done, measured.run.num_steps, message, measured.analysis)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the command line imports this room before it knows what it 
     from studio_core.models.model import Model, ValueInfo
     from studio_core.plans import PlanEstimate, PruningPlan
     from studio_core.projects import ModelFile, Project
+    from studio_core.samples import SampleCard
 
 Document = dict[str, Any]
 
@@ -120,4 +121,16 @@ def _model_file_document(model: ModelFile) -> Document:
         "sha256": model.sha256,
         "sourcePath": model.source_path,
         "externalFiles": list(model.external_files),
+    }
+
+
+def sample_document(card: SampleCard) -> Document:
+    """A bundled model, as a page offers it."""
+    return {
+        "name": card.name,
+        "title": card.title,
+        "description": card.description,
+        "task": card.task,
+        "accuracy": card.accuracy,
+        "numParameters": card.num_parameters,
     }

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from studio_core.analysis_runs import DEFAULT_SAMPLES, RunOptions, RunProgress, run_loss
+from studio_core.analysis_runs import (
+    DEFAULT_SAMPLES,
+    RunOptions,
+    RunProgress,
+    run_loss,
+    run_perf,
+)
 from studio_core.evaluation.data import generate_samples, samples_from
 from studio_core.layers import Layer, ModelSummary, find_layers, summarize
 from studio_core.models.model import Model, open_model
 from studio_core.plans import Planner
+from studio_core.pruning.masks import Granularity
 from studio_core.sensitivity import Analysis, estimate_loss, estimate_perf
+from studio_core.sensitivity.sweep.engine import Engine
 
 
 class Session:
@@ -58,17 +67,43 @@ class Session:
     @cached_property
     def planner(self) -> Planner:
         """The planner over the estimated sensitivities."""
-        return self.planner_over(self.loss)
+        return self.planner_over()
 
-    def planner_over(self, loss: Analysis) -> Planner:
-        """A planner over other loss sensitivities, such as measured ones."""
-        return Planner(self.layers, loss, self.perf, self.summary.num_params)
+    def planner_over(
+        self,
+        loss: Analysis | None = None,
+        perf: Analysis | None = None,
+        *,
+        granularity: Granularity | None = None,
+    ) -> Planner:
+        """A planner over other sensitivities, such as measured ones; None takes the estimate.
 
-    def measure(self, data: Any = None, **options: Any) -> Iterator[RunProgress]:
+        ``granularity`` is what the plans remove (default: what the losses were measured
+        with): with measured times, channels are faster and single weights are not.
+        """
+        return Planner(
+            self.layers,
+            loss or self.loss,
+            perf or self.perf,
+            self.summary.num_params,
+            granularity,
+        )
+
+    def measure(
+        self,
+        data: Any = None,
+        *,
+        earlier: Analysis | None = None,
+        executor: Executor | None = None,
+        **options: Any,
+    ) -> Iterator[RunProgress]:
         """Measure the loss sensitivity, yielding progress; ``progress.analysis()`` is the result.
 
         ``data`` is anything `samples_from` reads, or None for generated samples; ``options``
-        are those of `RunOptions` (``metric``, ``levels``, ``samples``, ``batch_size``).
+        are those of `RunOptions` (``metric``, ``levels``, ``samples``, ``batch_size``,
+        ``granularity``, ``passes``, ``stop_error``, ``workers``, ``scheduler``). What
+        ``earlier`` holds, measured on the same data, is not measured again. ``executor`` runs
+        the sweep instead of threads of this process.
         """
         settings = RunOptions(**options)
         if data is None:
@@ -76,4 +111,27 @@ class Session:
         else:
             samples = samples_from(data, self.model)
             samples = samples if settings.samples is None else samples.first(settings.samples)
-        return run_loss(self.model, self.layers, samples, settings, "measured")
+        return run_loss(
+            self.model, self.layers, samples, settings, "measured", earlier, executor=executor
+        )
+
+    def measure_perf(
+        self,
+        data: Any = None,
+        *,
+        earlier: Analysis | None = None,
+        engine: Engine | None = None,
+        **options: Any,
+    ) -> Iterator[RunProgress]:
+        """Measure the performance sensitivity, as `measure` does the loss.
+
+        ``data`` is anything `samples_from` reads, or None for one generated batch; ``options``
+        are those of `RunOptions` (``levels``, ``iterations``, ``warmup``, ``batch_size``,
+        ``num_threads``, ``granularity``). What ``earlier`` holds is not measured again.
+        ``engine`` is another runtime than onnxruntime (sweep/engine.py says what it needs).
+        """
+        samples = None if data is None else samples_from(data, self.model)
+        settings = RunOptions(**options)
+        return run_perf(
+            self.model, self.layers, samples, settings, "measured", earlier, engine=engine
+        )

@@ -14,11 +14,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from studio_core.analysis_runs import DEFAULT_SAMPLES, RunOptions, RunProgress, run_loss
+from studio_core.analysis_runs import (
+    DEFAULT_SAMPLES,
+    RunOptions,
+    RunProgress,
+    run_loss,
+    run_perf,
+)
 from studio_core.errors import InvalidRequestError, NotFoundError, StorageError
 from studio_core.evaluation.data import Samples, generate_samples, samples_from
 from studio_core.layers import Layer
 from studio_core.models.model import open_model
+from studio_core.plan_runs.project_plans import ProjectPlans
 from studio_core.plans import PlanEstimate, PruningPlan
 from studio_core.plans.profiles import ExportSettings, sparsities_by_weight
 from studio_core.plans.recipe import recipe_text
@@ -26,6 +33,7 @@ from studio_core.projects.names import check_analysis_name
 from studio_core.projects.paths import resolve_under
 from studio_core.projects.project import Project
 from studio_core.projects.store import ProjectStore
+from studio_core.samples.bundled import bundled_samples, sample_path
 from studio_core.sensitivity import Analysis, AnalysisKind, estimate_loss, estimate_perf
 from studio_core.sensitivity.documents import Document, from_document, to_document
 from studio_core.sensitivity.levels import DEFAULT_LEVELS, Resolution
@@ -34,6 +42,9 @@ from studio_core.session import Session
 
 APPROX = "approx"
 """The name under which the estimates are known; no saved analysis may take it."""
+
+SAMPLE = "sample:"
+"""Before the name of a bundled model, where the path of a model or of data is asked for."""
 
 _SESSIONS_KEPT = 8
 
@@ -57,6 +68,8 @@ class Workbench:
         self._model_roots = None if model_roots is None else [Path(r) for r in model_roots]
         self._sessions: OrderedDict[tuple[str, int, int], Session] = OrderedDict()
         self._lock = threading.Lock()
+        self.plans = ProjectPlans(self)
+        """The saved plans of the projects: solved, proven, applied, exported."""
 
     # Projects
 
@@ -65,7 +78,10 @@ class Workbench:
         return self.store.projects()
 
     def create_project(self, model_path: str | Path, config: Mapping[str, Any]) -> Project:
-        """A new project with a copy of the model; the name defaults to the file's."""
+        """A new project with a copy of the model; the name defaults to the file's.
+
+        ``sample:NAME`` is a model that comes with Studio.
+        """
         path = self._resolve(model_path)
         model = open_model(path)
         named = {**config} if config.get("projectName") else {**config, "projectName": path.stem}
@@ -95,6 +111,8 @@ class Workbench:
         self.store.delete(project_id)
 
     def _resolve(self, model_path: str | Path) -> Path:
+        if isinstance(model_path, str) and model_path.startswith(SAMPLE):
+            return sample_path(model_path.removeprefix(SAMPLE))
         if self._model_roots is None:
             return Path(model_path).expanduser()
         return resolve_under(self._model_roots, str(model_path))
@@ -160,23 +178,22 @@ class Workbench:
         try:
             for progress in self._run(project_id, kind, name, options):
                 if time.monotonic() - saved_at >= SAVE_SECONDS and progress.done:
-                    self._keep(project_id, kind, name, progress)
+                    self.keep_progress(project_id, kind, name, progress)
                     saved_at = time.monotonic()
                 yield progress
         finally:  # also where the caller stops asking
             if progress is not None:
-                self._keep(project_id, kind, name, progress)
+                self.keep_progress(project_id, kind, name, progress)
 
     def _run(
         self, project_id: str, kind: AnalysisKind, name: str, options: RunOptions
     ) -> Iterator[RunProgress]:
         session = self.session(project_id)
-        if kind is AnalysisKind.PERF:
-            raise InvalidRequestError(
-                'Performance is estimated, not yet measured: run it with "source": "estimated".'
-            )
-        samples = self.samples(project_id, options)
         earlier = self._earlier(project_id, kind, name) if options.resume else None
+        if kind is AnalysisKind.PERF:
+            given = self._given_samples(project_id, options)
+            return run_perf(session.model, session.layers, given, options, name, earlier)
+        samples = self.samples(project_id, options)
         return run_loss(session.model, session.layers, samples, options, name, earlier)
 
     def _earlier(self, project_id: str, kind: AnalysisKind, name: str) -> Analysis | None:
@@ -184,22 +201,31 @@ class Workbench:
             return None
         return from_document(kind, name, self.store.analysis(project_id, str(kind), name))
 
-    def _keep(self, project_id: str, kind: AnalysisKind, name: str, progress: RunProgress) -> None:
+    def keep_progress(
+        self, project_id: str, kind: AnalysisKind, name: str, progress: RunProgress
+    ) -> None:
+        """Save a run's analysis as far as it is; ``complete`` says whether that is all."""
         document = to_document(progress.analysis())
         document["complete"] = progress.done >= progress.total
         self.store.save_analysis(project_id, str(kind), name, document)
 
     def samples(self, project_id: str, options: RunOptions) -> Samples:
         """What a run measures with: the data named, or the project's own, or generated."""
-        model = self.session(project_id).model
-        folder = self.project(project_id).data_folder
-        if options.data is not None:
-            found = samples_from(self._resolve(options.data), model)
-        elif any(folder.glob("*.npz")):
-            found = samples_from(folder, model)
-        else:
+        found = self._given_samples(project_id, options)
+        if found is None:
+            model = self.session(project_id).model
             return generate_samples(model, options.samples or DEFAULT_SAMPLES)
         return found if options.samples is None else found.first(options.samples)
+
+    def _given_samples(self, project_id: str, options: RunOptions) -> Samples | None:
+        """The data named, or the project's own; None where there is neither."""
+        model = self.session(project_id).model
+        folder = self.project(project_id).data_folder
+        if options.data is not None and options.data.startswith(SAMPLE):
+            return bundled_samples(options.data.removeprefix(SAMPLE), model)
+        if options.data is not None:
+            return samples_from(self._resolve(options.data), model)
+        return samples_from(folder, model) if any(folder.glob("*.npz")) else None
 
     def run_estimate(
         self,

@@ -13,10 +13,12 @@ from jupyter_server.extension.application import ExtensionApp, ExtensionAppJinja
 from jupyter_server.utils import url_path_join
 from traitlets import Bool, Int, List, Unicode, default
 
+from studio_core.documents import sample_document
 from studio_core.errors import StudioError
 from studio_core.jobs import JobQueue
-from studio_core.jobs.analysis_work import ANALYSIS_WORK
+from studio_core.jobs.project_work import PROJECT_WORK
 from studio_core.projects import default_project_root
+from studio_core.samples import sample_card, sample_names
 from studio_core.workbench import Workbench
 from studio_server.job_events import JobEvents
 from studio_server.routes import handlers
@@ -64,6 +66,12 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         Each uses several processor cores.""",
     ).tag(config=True)
 
+    schedulers = List(
+        Unicode(),
+        help="""Addresses of Dask schedulers, such as tcp://host:8786, on which a client may have
+        a sweep run. By default none: the server connects only where it was told to.""",
+    ).tag(config=True)
+
     keep_jobs_on_stop = Bool(
         False,
         help="""Let the jobs that run go on when the server stops; the next one finds them.
@@ -71,7 +79,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         that nobody sees.""",
     ).tag(config=True)
 
-    job_work = ANALYSIS_WORK
+    job_work = PROJECT_WORK
     """What the worker of a job runs; tests put something small here."""
 
     workbench: Workbench
@@ -134,6 +142,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             "modelRoots": self.model_roots,
             "maxRequestBytes": self.max_request_bytes,
             "openapi": self._url("api/studio/openapi.yaml"),
+            "samples": [sample_document(sample_card(name)) for name in sample_names()],
         }
 
     def start_page_facts(self) -> dict[str, Any]:

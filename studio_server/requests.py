@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from tornado.web import HTTPError
+
 from studio_core.errors import InvalidRequestError
+from studio_core.plan_runs.fields import refuse_unknown
+from studio_core.plan_runs.request import read_verify
 from studio_core.projects.files import parse_object
 from studio_core.sensitivity import Source
+from studio_core.sensitivity.sweep.points import StopRule
 
 T = TypeVar("T")
 
@@ -18,6 +24,7 @@ _IN_WORDS = {
     int: "a whole number",
     list: "a list",
     dict: "an object",
+    object: "a number or a text",
 }
 
 _RUN_OPTIONS: dict[str, type[object]] = {
@@ -26,16 +33,20 @@ _RUN_OPTIONS: dict[str, type[object]] = {
     "batchSize": int,
     "iterations": int,
     "warmup": int,
+    "numThreads": int,
+    "granularity": str,
+    "passes": list,
+    "stopError": object,
+    "workers": int,
+    "scheduler": str,
     "data": str,
     "metric": str,
     "source": str,
     "resume": bool,
     "async": bool,
 }
-_LEAST = {"samples": 1, "batchSize": 1, "iterations": 1, "warmup": 0}
+_LEAST = {"samples": 1, "batchSize": 1, "iterations": 1, "warmup": 0, "numThreads": 1, "workers": 1}
 
-# Performance is estimated, not measured yet.
-_DEFAULT_SOURCES = {"loss": Source.MEASURED, "perf": Source.ESTIMATED}
 _SOURCES = (Source.MEASURED, Source.ESTIMATED)
 
 ANALYSIS_KEYS = {"loss": ("loss",), "perf": ("perf", "loss")}
@@ -69,7 +80,8 @@ class RunRequest:
     is_async: bool
 
     @classmethod
-    def read(cls, body: bytes, kind: str) -> RunRequest:
+    def read(cls, body: bytes, schedulers: Sequence[str] = ()) -> RunRequest:
+        """``schedulers`` are the addresses that a client may name."""
         given = read_object(body) if body.strip() else {}
         for key, value in given.items():
             if key not in _RUN_OPTIONS:
@@ -82,8 +94,9 @@ class RunRequest:
                 and value < least
             ):
                 raise InvalidRequestError(f"Option '{key}' must be at least {least}.")
+        _check_sweep(given, schedulers)
         source = given.get("source")
-        source = _DEFAULT_SOURCES[kind] if source is None else source
+        source = Source.MEASURED if source is None else source
         if source not in _SOURCES:
             raise InvalidRequestError("Option 'source' must be measured or estimated.")
         options = {key: v for key, v in given.items() if v is not None and key != "async"}
@@ -91,9 +104,29 @@ class RunRequest:
         return cls(levels, options, source == Source.ESTIMATED, bool(given.get("async")))
 
 
+def _check_sweep(given: Mapping[str, Any], schedulers: Sequence[str]) -> None:
+    """What is wrong with the options of a measured sweep is said now, not by the job."""
+    passes = given.get("passes") or []
+    if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in passes):
+        raise InvalidRequestError("'passes' must be a list of whole numbers from 1 up.")
+    StopRule.of(given.get("stopError"))
+    workers, most = given.get("workers"), os.cpu_count() or 1
+    if workers is not None and workers > most:
+        raise InvalidRequestError(f"Option 'workers' must be at most {most}, this server's cores.")
+    scheduler = given.get("scheduler")
+    # A server that connects wherever a client says reaches places that the client cannot.
+    if scheduler is not None and scheduler not in schedulers:
+        raise InvalidRequestError(
+            "This server runs nothing on the scheduler named: only on those that its "
+            "configuration lists (StudioApp.schedulers)."
+        )
+    if scheduler is not None and workers is not None:
+        raise InvalidRequestError("Give 'workers' or a 'scheduler', only one of them.")
+
+
 @dataclass(frozen=True)
-class PlanRequest:
-    """Body of ``POST …/plan``; only ``sparsity`` is required."""
+class SpreadRequest:
+    """Body of ``POST …/plan`` without a goal; only ``sparsity`` is required."""
 
     sparsity: float
     balance: float
@@ -101,8 +134,7 @@ class PlanRequest:
     max_sparsity: float
 
     @classmethod
-    def read(cls, body: bytes) -> PlanRequest:
-        given = read_object(body)
+    def read(cls, given: Mapping[str, Any]) -> SpreadRequest:
         if "sparsity" not in given:
             raise InvalidRequestError("Missing required field 'sparsity'")
         locked = optional(given, "locked", dict) or {}
@@ -112,6 +144,57 @@ class PlanRequest:
             {name: _fraction(locked, name, 0.0) for name in locked},
             _fraction(given, "maxSparsity", 0.95),
         )
+
+
+@dataclass(frozen=True)
+class PlanJobRequest:
+    """Body of ``POST …/plans/:plan/verify`` and ``…/apply``; every field may be absent."""
+
+    version: int | None
+    options: Mapping[str, Any]
+    is_async: bool
+
+    @classmethod
+    def read_verify(cls, body: bytes) -> PlanJobRequest:
+        given, is_async = split_async(body)
+        read_verify(given)  # what is wrong with it is said now, not by the job
+        return cls(_whole_version(given.get("version")), given, is_async)
+
+    @classmethod
+    def read_apply(cls, body: bytes) -> PlanJobRequest:
+        given, is_async = split_async(body)
+        refuse_unknown(given, ("version",), "A request to apply a plan")
+        return cls(_whole_version(given.get("version")), {}, is_async)
+
+
+def split_async(body: bytes) -> tuple[dict[str, Any], bool]:
+    """The object in a body that may be empty, and apart from it whether a job shall answer."""
+    given = read_object(body) if body.strip() else {}
+    is_async = bool(optional(given, "async", bool))
+    rest = {key: value for key, value in given.items() if key != "async" and value is not None}
+    return rest, is_async
+
+
+def read_note(body: bytes) -> str:
+    """Body of ``PATCH …/plans/:plan``."""
+    given = read_object(body)
+    refuse_unknown(given, ("note",), "A change of a plan")
+    return required(given, "note", str)
+
+
+def read_version(text: str | None) -> int | None:
+    """``?version=`` of a plan."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise HTTPError(400, "'version' must be a whole number, 1 or above.")
+    return int(text)
+
+
+def _whole_version(value: Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise InvalidRequestError("'version' must be a whole number, 1 or above.")
+    return value
 
 
 def _fraction(given: Mapping[str, Any], key: str, default: float) -> float:

@@ -24,7 +24,17 @@ from studio_server.job_handlers import (
     ProjectJobsHandler,
     ResumeJobHandler,
 )
-from studio_server.plan_handlers import PlanHandler
+from studio_server.plan_handlers import (
+    ApplyPlanHandler,
+    ParetoHandler,
+    PlanExportHandler,
+    PlanHandler,
+    PlanHistoryHandler,
+    PlansHandler,
+    PrunedModelHandler,
+    SavedPlanHandler,
+    VerifyPlanHandler,
+)
 from studio_server.project_handlers import (
     ProjectHandler,
     ProjectsHandler,
@@ -33,6 +43,8 @@ from studio_server.project_handlers import (
 
 PROJECTS = "/api/projects"
 PROJECT = PROJECTS + "/([^/]+)"
+PLANS = PROJECT + "/plans"
+PLAN = PLANS + "/([^/]+)"
 JOBS = "/api/jobs"
 JOB = JOBS + "/([^/]+)"
 ANALYSES = PROJECT + "/sparse-analysis/(loss|perf)"
@@ -46,6 +58,14 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     (ANALYSES + "/(approx)", EstimateHandler),
     (ANALYSES + "/([^/]+)", AnalysisHandler),
     (PROJECT + "/plan", PlanHandler),
+    (PROJECT + "/pareto", ParetoHandler),
+    (PLANS, PlansHandler),
+    (PLAN, SavedPlanHandler),
+    (PLAN + "/history", PlanHistoryHandler),
+    (PLAN + "/verify", VerifyPlanHandler),
+    (PLAN + "/apply", ApplyPlanHandler),
+    (PLAN + "/model", PrunedModelHandler),
+    (PLAN + "/exports/([^/]+)", PlanExportHandler),
     (PROJECT + "/config/export", ExportHandler),
     (PROJECT + "/jobs", ProjectJobsHandler),
     (JOBS, JobsHandler),

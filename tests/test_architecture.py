@@ -49,13 +49,17 @@ ROOMS = (
     "execution",
     "explorer",
     "session",
+    "plan_runs",
     "jobs",
     "workbench",
 )
 
 # Where an import may run upwards, and why: the worker of a job is a process of its own and
 # calls the use cases as a door does.
-EXCEPTIONS = {("studio_core/jobs/analysis_work.py", "workbench")}
+EXCEPTIONS = {
+    ("studio_core/jobs/analysis_work.py", "workbench"),
+    ("studio_core/jobs/plan_work.py", "workbench"),
+}
 
 
 def imports(source: str, package: str) -> Iterator[tuple[int, str]]:

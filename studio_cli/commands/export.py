@@ -20,8 +20,9 @@ from studio_cli.arguments import (
 )
 from studio_cli.models import open_session
 from studio_cli.output import note, to_json, write_bytes, write_document
-from studio_cli.patterns import add_n_of_m, with_pattern
+from studio_cli.patterns import Patterned, add_n_of_m, removed, with_pattern
 from studio_cli.plans import PLAN_OPTIONS, add_plan_options, make_plan, read_plan
+from studio_cli.saved_plans import find_plan
 from studio_cli.state_dicts import read_state_dict
 from studio_core.documents import plan_document
 
@@ -94,7 +95,12 @@ def add_to(commands: Commands) -> None:
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--plan", metavar="FILE", type=Path, help="a plan from `studio plan -o`")
+    source.add_argument(
+        "--plan",
+        metavar="PLAN",
+        type=Path,
+        help="a plan from `studio plan -o`, or the name of one that the project has saved",
+    )
     source.add_argument(
         "--sparsity", metavar="S", type=fraction, help="make a plan for this average sparsity"
     )
@@ -165,14 +171,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _is_plain(args: argparse.Namespace) -> bool:
-    return args.n_of_m is None and args.state_dict is None
+    if args.n_of_m is not None or args.state_dict is not None:
+        return False
+    place = find_plan(args)
+    return place is None or place.saved.removal.is_plain
 
 
 def _exported(session: Session, args: argparse.Namespace) -> bytes:
     """One of the core's own formats; what must be seen goes to stderr."""
     from studio_core.exports import ExportSource, export
 
-    patterned = with_pattern(_plan(session, args), args.n_of_m)
+    patterned = _patterned(session, args)
     source = ExportSource(session.model, session.layers, patterned.plan, **patterned.options)
     options = _format_options(args)
     if "masks_file" in options:
@@ -185,10 +194,21 @@ def _exported(session: Session, args: argparse.Namespace) -> bytes:
     return exported.content
 
 
+def _patterned(session: Session, args: argparse.Namespace) -> Patterned:
+    """The plan and what goes as one: --n-of-m, or what a saved plan says."""
+    place = find_plan(args)
+    if place is not None and args.n_of_m is None:
+        return removed(place.saved.plan, place.saved.removal)
+    return with_pattern(_plan(session, args), args.n_of_m)
+
+
 def _plan(session: Session, args: argparse.Namespace) -> PruningPlan:
     if args.profile:
         return _profile_plan(session, args)
-    return read_plan(session, args.plan) if args.plan else make_plan(session, args)
+    if args.plan is None:
+        return make_plan(session, args)
+    place = find_plan(args)
+    return read_plan(session, args.plan) if place is None else place.saved.plan
 
 
 def _check_usage(args: argparse.Namespace) -> None:

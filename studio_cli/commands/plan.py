@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from studio_cli import text
-from studio_cli.analyses import read_analysis
 from studio_cli.arguments import Commands, add_command, add_json, add_model, add_output, fraction
 from studio_cli.goals import (
     add_goal_options,
     check_goals,
     goal_text,
     has_goals,
-    solution_document,
+    read_goal,
     solve,
 )
 from studio_cli.models import open_session
 from studio_cli.notes import macs_note
 from studio_cli.output import (
     Column,
+    note,
     print_json,
     print_lines,
     print_table,
@@ -29,12 +29,15 @@ from studio_cli.output import (
     write_document,
 )
 from studio_cli.plans import add_plan_options, make_plan
-from studio_cli.verified import add_verified, read_calibration
+from studio_cli.saved_plans import find_place, read_named_analysis, verified_calibration
+from studio_cli.verified import add_verified
 from studio_core.documents import plan_document
 
 if TYPE_CHECKING:
     from studio_core.layers import Layer
     from studio_core.plans import PlanEstimate, Planner, PruningPlan
+    from studio_core.plans.calibration import Calibration
+    from studio_core.plans.latency import PredictedLatency
     from studio_core.plans.prediction import PredictedLoss
     from studio_core.plans.solver import Solution
     from studio_core.sensitivity import LossCurve
@@ -54,9 +57,11 @@ _EXAMPLES = """\
   studio plan model.onnx --sparsity 0.9 --balance 0.5 --lock conv1.weight=0
   studio plan model.onnx --analysis analysis.json --max-loss 0.05 --why -o plan.json
   studio plan model.onnx --max-flops-share 0.3 --min-sparsity 0.7
+  studio plan model.onnx --perf perf.json --granularity channel --max-latency-share 0.7
   studio verify model.onnx --plan plan.json --analysis analysis.json
   studio plan model.onnx --analysis analysis.json --max-loss 0.05 --verified verified.json
   studio export model.onnx --plan plan.json -o recipe.yaml
+  studio plan project:digits --analysis measured --max-loss 0.02 --save mild --note "first"
 """
 
 _COLUMNS = (
@@ -79,8 +84,10 @@ class _Answer(NamedTuple):
 
     plan: PruningPlan
     estimate: PlanEstimate
+    latency: PredictedLatency
     predicted: PredictedLoss | None = None
     solution: Solution | None = None
+    calibration: Calibration | None = None
 
 
 def add_to(commands: Commands) -> None:
@@ -103,25 +110,52 @@ def add_to(commands: Commands) -> None:
         type=Path,
         help="losses measured by `studio sweep -o` in place of the estimate",
     )
+    parser.add_argument(
+        "--perf",
+        metavar="FILE",
+        type=Path,
+        help="times measured by `studio bench -o`, for the time of a run and its goals",
+    )
+    parser.add_argument(
+        "--granularity",
+        choices=("element", "channel"),
+        help="what the plan removes, and so which of the times count (default: what the losses "
+        "of --analysis were measured with, else element)",
+    )
     add_verified(parser)
     add_plan_options(parser)
     parser.add_argument("--why", action="store_true", help="the reason for each layer's sparsity")
+    parser.add_argument(
+        "--save",
+        metavar="NAME",
+        help="keep the plan in the project (MODEL is project:NAME); under a name that is "
+        "taken, as its next version",
+    )
+    parser.add_argument("--note", metavar="TEXT", help="what to remember of the plan, with --save")
     add_json(parser)
     add_output(parser, "also write the plan as JSON, for `studio export --plan`")
 
 
 def run(args: argparse.Namespace) -> None:
     check_goals(args)
+    if args.note is not None and args.save is None:
+        args.command.error("--note can only be used with --save")
+    if args.save is not None:
+        find_place(args)  # or it says so before it plans
     session = open_session(args)
-    planner = session.planner
-    if args.analysis is not None:
-        planner = session.planner_over(read_analysis(session, args.analysis))
+    planner = _planner(session, args)
     answer = _answer(session, args, planner)
     document = plan_document(answer.plan, answer.estimate)
     if answer.predicted is not None:
         document["predictedLoss"] = answer.predicted.to_document()
     if answer.solution is not None:
+        from studio_core.plan_runs.documents import solution_document
+
         document["solution"] = solution_document(answer.solution)
+    if args.perf is not None:
+        document["predictedLatency"] = answer.latency.to_document()
+    if args.save is not None:
+        _save(args, answer, planner)
     if args.output is not None:  # first, so that a reader of stdout who leaves early loses nothing
         model = session.model
         write_document(to_json(document), args.output, (model.path, *model.data_files))
@@ -131,16 +165,52 @@ def run(args: argparse.Namespace) -> None:
         _print_plan(session, planner, answer, args.why)
 
 
+def _planner(session: Session, args: argparse.Namespace) -> Planner:
+    from studio_core.pruning.masks import Granularity
+
+    return session.planner_over(
+        None if args.analysis is None else read_named_analysis(session, args, args.analysis),
+        None if args.perf is None else read_named_analysis(session, args, args.perf, "perf"),
+        granularity=None if args.granularity is None else Granularity(args.granularity),
+    )
+
+
 def _answer(session: Session, args: argparse.Namespace, planner: Planner) -> _Answer:
     from studio_core.plans.solver import Solver
 
-    solver = Solver(planner, calibration=read_calibration(args.verified, planner))
+    calibration = verified_calibration(args, planner)
+    solver = Solver(planner, calibration=calibration)
     if has_goals(args):
-        solution = solve(session, args, solver)
-        return _Answer(solution.plan, solution.estimate, solution.loss, solution)
+        found = solve(session, args, solver)
+        return _Answer(found.plan, found.estimate, found.latency, found.loss, found, calibration)
     plan = make_plan(session, args, planner)
     predicted = solver.predict(plan) if args.analysis else None
-    return _Answer(plan, planner.estimate(plan), predicted)
+    latency = planner.predict_latency(plan)
+    return _Answer(plan, planner.estimate(plan), latency, predicted, None, calibration)
+
+
+def _save(args: argparse.Namespace, answer: _Answer, planner: Planner) -> None:
+    """Keep the plan in the project, as the next version of its name."""
+    from studio_core.plan_runs.request import PlanRequest, Sources
+    from studio_core.plan_runs.saved_plan import check_note
+    from studio_core.plan_runs.solving import SolvedPlan
+    from studio_core.plans.calibration import Calibration
+    from studio_core.plans.solver import Solver
+
+    goal = read_goal(args)
+    calibration = answer.calibration or Calibration()
+    predicted = answer.predicted or Solver(planner, calibration=calibration).predict(answer.plan)
+    solved = SolvedPlan(
+        answer.plan, goal.removal, answer.estimate, predicted, calibration, answer.solution, ()
+    )
+    names = [None if path is None else str(path) for path in (args.analysis, args.perf)]
+    wanted = PlanRequest(
+        goal, None, goal.removal, args.save, check_note(args.note or ""), None,
+        Sources(names[0], names[1]),
+    )  # fmt: skip
+    workbench, project_id = find_place(args)
+    saved = workbench.plans.keep(project_id, wanted, solved)
+    note(f"saved plan '{saved.name}', version {saved.version}")
 
 
 def _print_plan(session: Session, planner: Planner, answer: _Answer, why: bool) -> None:
@@ -216,9 +286,11 @@ def _estimate_lines(answer: _Answer) -> Sequence[str]:
         f"{text.percent(estimate.model_sparsity)} of all parameters",
         f"  loss      {_loss_text(answer)}",
         f"  MACs      {_macs_left(estimate)}",
+        f"  time      {_latency_text(answer.latency)}",
         f"  weights   {text.size(estimate.bytes_dense)} as stored now, "
         f"{text.size(estimate.bytes_sparse)} if kept as bit masks and non-zero values",
         estimate.note,
+        answer.latency.statement if answer.latency.value_ms is not None else "",
         _gap_line(answer.solution),
     )
 
@@ -227,6 +299,8 @@ def _origin_lines(answer: _Answer) -> Sequence[str]:
     from studio_core.sensitivity import Source
 
     if answer.predicted is None or answer.predicted.source is Source.ESTIMATED:
+        if answer.latency.value_ms is not None:
+            return ("The loss is estimated; accuracy may fall more or less than this.",)
         return (
             "Estimated, not measured: nothing was run, and accuracy may fall more or less "
             "than this.",
@@ -245,6 +319,16 @@ def _loss_text(answer: _Answer) -> str:
         loss = text.fraction(answer.estimate.loss)
         return f"{loss} of the layers' L2 norm removed, root mean square"
     return f"{text.with_error(predicted.value, predicted.standard_error)} {predicted.metric}"
+
+
+def _latency_text(latency: PredictedLatency) -> str:
+    if latency.value_ms is None:
+        return "not measured; `studio bench` measures it, for --perf"
+    dense = text.significant(latency.dense_ms)
+    return (
+        f"{text.significant(latency.value_ms)} of {dense} ms a run "
+        f"({text.percent(latency.share)}), {latency.source}"
+    )
 
 
 def _gap_line(solution: Solution | None) -> str:

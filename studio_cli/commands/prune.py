@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio_cli import text
@@ -17,11 +16,15 @@ from studio_cli.arguments import (
 )
 from studio_cli.models import open_session
 from studio_cli.output import Column, check_target, note, print_json, print_lines, print_table
-from studio_cli.patterns import add_n_of_m, with_pattern
+from studio_cli.patterns import add_n_of_m
 from studio_cli.plans import read_plan
+from studio_cli.saved_plans import add_plan_source, find_plan
 
 if TYPE_CHECKING:
+    from studio_core.plan_runs.removal import Removal
+    from studio_core.plans import PruningPlan
     from studio_core.pruning.apply import PrunedLayer, PrunedModel
+    from studio_core.session import Session
 
 _DESCRIPTION = """\
 Write a new ONNX model in which exactly the weights that the plan removes are zero, the
@@ -33,6 +36,7 @@ accept it before the file appears.
 _EXAMPLES = """\
   studio prune sample:digits_cnn --plan plan.json -o pruned.onnx
   studio prune model.onnx --plan plan.json -o pruned.onnx --n-of-m 2:4 --force
+  studio prune project:digits --plan mild -o pruned.onnx
   studio layers pruned.onnx
 """
 
@@ -57,9 +61,7 @@ def add_to(commands: Commands) -> None:
         run=run,
     )
     add_model(parser)
-    parser.add_argument(
-        "--plan", metavar="FILE", type=Path, required=True, help="a plan from `studio plan -o`"
-    )
+    add_plan_source(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -74,26 +76,33 @@ def add_to(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from studio_core.pruning.apply import prune_model
+    from studio_core.plan_runs.applying import write_pruned
 
     session = open_session(args)
     model = session.model
     check_target(args.output, args.force, (model.path, *model.data_files))
-    patterned = with_pattern(read_plan(session, args.plan), args.n_of_m)
-    pruned = prune_model(
-        model,
-        session.layers,
-        patterned.plan,
-        args.output,
-        overwrite=args.force,
-        **patterned.options,
-    )
+    plan, removal = _planned(session, args)
+    fitted, remarks = removal.fitted(plan)
+    for remark in remarks:
+        note(remark)
+    pruned = write_pruned(session, fitted, removal, args.output, overwrite=args.force)
     for path in (pruned.path, *pruned.data_files):
         note(f"wrote {path}")
     if args.json:
         print_json(_document(pruned, args.n_of_m))
     else:
         _print_pruned(session.model.name, pruned, args.n_of_m)
+
+
+def _planned(session: Session, args: argparse.Namespace) -> tuple[PruningPlan, Removal]:
+    """The plan, and what goes as one: --n-of-m, or what a saved plan says."""
+    from studio_core.plan_runs.removal import Removal
+
+    place = find_plan(args)
+    plan = read_plan(session, args.plan) if place is None else place.saved.plan
+    if args.n_of_m is not None:
+        return plan, Removal.from_document(f"{args.n_of_m[0]}:{args.n_of_m[1]}")
+    return plan, Removal() if place is None else place.saved.removal
 
 
 def _document(pruned: PrunedModel, pattern: tuple[int, int] | None) -> dict[str, Any]:

@@ -18,7 +18,11 @@ from studio_cli.arguments import (
     add_json,
     add_model,
     add_output,
+    add_workers,
+    granularity,
     levels,
+    stop_error,
+    whole_numbers,
 )
 from studio_cli.data import EvaluationData, add_data_arguments, load_data
 from studio_cli.models import open_session
@@ -52,6 +56,8 @@ what was measured is kept while the sweep runs, also when Ctrl-C ends it; --resu
 _EXAMPLES = """\
   studio sweep sample:digits_cnn -o analysis.json
   studio sweep model.onnx --data samples.npz --metric accuracy --levels 0.5,0.8,0.9
+  studio sweep model.onnx --data samples.npz --granularity 2:4 --workers 4
+  studio sweep model.onnx --data samples.npz --stop-error 5%
   studio sweep model.onnx --data samples.npz --resume analysis.json
   studio plan model.onnx --analysis analysis.json --max-loss 0.05
 """
@@ -60,6 +66,7 @@ _EXAMPLES = """\
 _SAME = {
     "modelSha256": "the model",
     "metric": "--metric",
+    "granularity": "--granularity",
     "generatedData": "--data",
     "numSamples": "--samples",
     "batchSize": "the batch size",
@@ -84,6 +91,29 @@ def add_to(commands: Commands) -> None:
         type=levels,
         help="sparsity levels to measure (default: ten from 0.05 to 0.99)",
     )
+    parser.add_argument(
+        "--granularity",
+        metavar="WHAT",
+        type=granularity,
+        help="what is removed as one: element (single weights, the default), channel (whole "
+        "output channels), or N:M such as 2:4, which has one level",
+    )
+    parser.add_argument(
+        "--passes",
+        metavar="N,N,…",
+        type=whole_numbers,
+        help="numbers of samples to reach one after the other, all of them last: a first "
+        "ranking comes early, and the numbers at the end are the same",
+    )
+    parser.add_argument(
+        "--stop-error",
+        metavar="E",
+        type=stop_error,
+        help="measure a point no further once its standard error is below E: in the units of "
+        "the metric, or as a share such as 5%% of its loss (of the median loss, where that is "
+        "larger)",
+    )
+    add_workers(parser)
     add_output(parser, "keep the analysis here, for --resume and `studio plan --analysis`")
     parser.add_argument(
         "--resume",
@@ -133,10 +163,16 @@ def _measure(
     """Sweep to the end; Ctrl-C saves what there is and goes on its way."""
     from studio_core.analysis_runs import RunOptions, run_loss
 
-    before = {} if earlier is None else earlier.provenance
+    before = {} if earlier is None else {"granularity": "element", **earlier.provenance}
+    is_other = args.granularity not in (None, before.get("granularity"))
     options = RunOptions(
-        levels=_levels(args.levels, before.get("sparsityLevels")),
+        levels=_levels(args.levels, None if is_other else before.get("sparsityLevels")),
         metric=args.metric or before.get("metric"),
+        granularity=args.granularity or before.get("granularity"),
+        passes=args.passes,
+        stop_error=args.stop_error or before.get("stopError"),
+        workers=args.workers,
+        scheduler=args.scheduler,
     )
     steps = run_loss(session.model, session.layers, data.samples, options, "measured", earlier)
     last: RunProgress | None = None
@@ -171,9 +207,11 @@ def _check_resumed(path: Path, earlier: Analysis, step: RunProgress) -> None:
 
     now = step.analysis().provenance
     wanted = set(now["sparsityLevels"])
-    if step.done or not any(m.sparsity in wanted for m in measurements_of(earlier)):
+    before = {"granularity": earlier.granularity, **earlier.provenance}
+    is_other = before["granularity"] != now["granularity"]
+    if step.done or not any(is_other or m.sparsity in wanted for m in measurements_of(earlier)):
         return
-    others = [name for key, name in _SAME.items() if earlier.provenance.get(key) != now[key]]
+    others = [name for key, name in _SAME.items() if before.get(key) != now[key]]
     raise InvalidRequestError(
         f"{path} cannot be resumed: it was measured otherwise ({', '.join(others)}). "
         "Give the same options, or leave --resume out and measure anew."
@@ -201,6 +239,8 @@ def _resume_command(args: argparse.Namespace, path: Path) -> str:
     for name, size in args.dimension:
         words += ["--dimension", f"{name}={size}"]
     words += ["--data", args.data] if args.data else []
+    words += ["--workers", str(args.workers)] if args.workers else []
+    words += ["--scheduler", args.scheduler] if args.scheduler else []
     return shlex.join([*words, "--resume", str(path)])
 
 
@@ -214,8 +254,8 @@ def _print_analysis(
     measured = analysis.provenance["sparsityLevels"]
     shown = [level for level in measured if asked or level in TABLE_LEVELS] or measured
     print_lines(
-        f"{session.model.name} · measured loss by sparsity of a layer: {metric.label}, "
-        f"on {data.title}"
+        f"{session.model.name} · measured loss by sparsity of a layer{_removed(analysis)}: "
+        f"{metric.label}, on {data.title}"
     )
     print()
     print_table(
@@ -238,6 +278,7 @@ def _print_analysis(
         if len(shown) < len(measured)
         else "",
         *_skipped_lines(analysis),
+        *_stopped_lines(analysis),
         curves_note(session),
     )
 
@@ -262,6 +303,34 @@ def _cell(curve: LossCurve, level: float) -> str:
     errors = curve.standard_errors
     error = math.nan if errors is None else float(errors[position])
     return text.with_error(float(curve.losses[position]), error)
+
+
+def _removed(analysis: Analysis) -> str:
+    """What is removed as one, where it is not single weights."""
+    what = analysis.granularity
+    if what == "element":
+        return ""
+    return ", in whole channels" if what == "channel" else f", {what} patterns"
+
+
+def _stopped_lines(analysis: Analysis) -> list[str]:
+    """How many points saw fewer samples than there are, and how few."""
+    from studio_core.sensitivity import LossCurve
+
+    counts = [
+        int(count)
+        for curve in analysis.curves
+        if isinstance(curve, LossCurve) and curve.num_samples is not None
+        for count in curve.num_samples
+    ]
+    every = analysis.provenance["passes"][-1]
+    fewer = [count for count in counts if count < every]
+    if not fewer:
+        return []
+    return [
+        f"{len(fewer):,} of {len(counts):,} points were precise enough before all "
+        f"{every:,} samples; the first after {min(fewer):,}."
+    ]
 
 
 def _skipped_lines(analysis: Analysis) -> list[str]:

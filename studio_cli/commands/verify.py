@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio_cli import text
-from studio_cli.analyses import read_analysis
 from studio_cli.arguments import (
     Commands,
     add_command,
@@ -17,10 +16,11 @@ from studio_cli.arguments import (
     add_output,
     whole_number,
 )
-from studio_cli.data import METRIC_NAMES, EvaluationData, add_data_arguments, load_data
+from studio_cli.data import EvaluationData, add_data_arguments, load_data
 from studio_cli.models import open_session
 from studio_cli.output import (
     Column,
+    note,
     print_json,
     print_lines,
     print_table,
@@ -29,10 +29,17 @@ from studio_cli.output import (
 )
 from studio_cli.plans import read_plan
 from studio_cli.progress import progress
-from studio_cli.verified import add_verified, read_calibration
+from studio_cli.saved_plans import (
+    PlanPlace,
+    add_plan_source,
+    find_plan,
+    read_named_analysis,
+    verified_calibration,
+)
+from studio_cli.verified import add_verified
 
 if TYPE_CHECKING:
-    from studio_core.plans import Planner, PruningPlan
+    from studio_core.plans import Planner
     from studio_core.plans.verification import Verification
     from studio_core.session import Session
 
@@ -51,6 +58,7 @@ _EXAMPLES = """\
   studio verify model.onnx --plan plan.json --data samples.npz --metric accuracy
   studio verify model.onnx --plan plan.json --latency-runs 50 --json
   studio verify model.onnx --plan plan.json --analysis analysis.json -o verified.json
+  studio verify project:digits --plan mild --data samples.npz
 """
 
 
@@ -64,9 +72,7 @@ def add_to(commands: Commands) -> None:
         run=run,
     )
     add_model(parser)
-    parser.add_argument(
-        "--plan", metavar="FILE", type=Path, required=True, help="a plan from `studio plan -o`"
-    )
+    add_plan_source(parser)
     add_data_arguments(parser)
     parser.add_argument(
         "--analysis",
@@ -88,12 +94,11 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     session = open_session(args)
-    plan = read_plan(session, args.plan)
-    planner = session.planner
-    if args.analysis is not None:
-        planner = session.planner_over(read_analysis(session, args.analysis))
+    place = find_plan(args)
     data = load_data(args, session, args.samples)
-    result = _verify(session, plan, planner, data, args)
+    result = _verify(session, place, data, args)
+    if place is not None:
+        _keep(place, result, args)
     document = result.to_document()
     if args.output is not None:
         model = session.model
@@ -106,33 +111,50 @@ def run(args: argparse.Namespace) -> None:
 
 def _verify(
     session: Session,
-    plan: PruningPlan,
-    planner: Planner,
+    place: PlanPlace | None,
     data: EvaluationData,
     args: argparse.Namespace,
 ) -> Verification:
-    from studio_core.evaluation.defaults import default_metric
+    from studio_core.plan_runs.removal import Removal
+    from studio_core.plan_runs.verifying import PlanVerification, VerifyOptions
     from studio_core.plans.solver import Solver
-    from studio_core.plans.verification import VerificationRun
 
-    metric = args.metric
-    if metric is None and planner.loss.metric.name in METRIC_NAMES:
-        metric = planner.loss.metric.name
-    steps = VerificationRun(
-        session.model,
-        session.layers,
+    plan = read_plan(session, args.plan) if place is None else place.saved.plan
+    removal = Removal() if place is None else place.saved.removal
+    planner = _planner(session, place, args)
+    run = PlanVerification(
+        session,
         plan,
+        removal,
         data.samples,
-        metric or default_metric(session.model, data.samples),
-        solver=Solver(planner, calibration=read_calibration(args.verified, planner)),
-        latency_runs=args.latency_runs,
+        Solver(planner, calibration=verified_calibration(args, planner)),
+        VerifyOptions(metric=args.metric, latency_runs=args.latency_runs),
     )
     total = data.samples.num_samples
     with progress("running") as report:
         report(0, total, "")
-        for done in steps:
+        for done in run:
             report(done, total, "")
-    return steps.result()
+    assert run.result is not None  # it was run to its end
+    return run.result
+
+
+def _planner(session: Session, place: PlanPlace | None, args: argparse.Namespace) -> Planner:
+    """The prediction's: by the analysis given, or that which a saved plan was made from."""
+    if args.analysis is not None:
+        return session.planner_over(read_named_analysis(session, args, args.analysis))
+    if place is not None:
+        return place.plans.planner_of(place.project_id, place.saved)
+    return session.planner
+
+
+def _keep(place: PlanPlace, result: Verification, args: argparse.Namespace) -> None:
+    from studio_core.plan_runs.verifying import VerifyOptions
+
+    saved = place.saved
+    options = VerifyOptions(args.data, args.samples, metric=args.metric)
+    place.plans.keep_verification(place.project_id, saved, result, options)
+    note(f"kept with plan '{saved.name}', version {saved.version}")
 
 
 def _print_verification(session: Session, result: Verification, data: EvaluationData) -> None:

@@ -67,6 +67,11 @@ class Samples:
         labels = None if self.labels is None else self.labels[:count]
         return Samples({n: a[:count] for n, a in self.inputs.items()}, labels, self.generated)
 
+    def after(self, count: int) -> Samples:
+        """All but the first ``count`` samples."""
+        labels = None if self.labels is None else self.labels[count:]
+        return Samples({n: a[count:] for n, a in self.inputs.items()}, labels, self.generated)
+
     def batches(self, size: int) -> Iterator[tuple[dict[str, Array], Array | None]]:
         """Feeds of at most ``size`` samples with their labels."""
         for start in range(0, self.num_samples, size):

@@ -37,5 +37,11 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
         batch_size=given.get("batchSize"),
         iterations=given.get("iterations"),
         warmup=given.get("warmup"),
+        num_threads=given.get("numThreads"),
+        granularity=given.get("granularity"),
+        passes=given.get("passes"),
+        stop_error=given.get("stopError"),
+        workers=given.get("workers"),
+        scheduler=given.get("scheduler"),
         resume=bool(given.get("resume")),
     )

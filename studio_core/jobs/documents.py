@@ -15,6 +15,7 @@ def job_document(job: Job) -> dict[str, Any]:
         "projectId": job.project_id,
         "kind": job.kind,
         "name": job.name,
+        "title": job.title,
         "options": dict(job.options),
         "state": str(job.state),
         "done": progress.done,

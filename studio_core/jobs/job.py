@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.errors import StorageError
+from studio_core.jobs.plan_work import APPLY, PLAN, PLAN_KINDS, VERIFY
 from studio_core.jobs.processes import ProcessMark
 
 
@@ -30,6 +31,13 @@ class JobState(StrEnum):
         return self.is_finished and self is not JobState.DONE
 
 
+_TITLES = {
+    PLAN: "search for plan",
+    VERIFY: "verification of plan",
+    APPLY: "pruning by plan",
+}
+
+
 @dataclass(frozen=True)
 class JobProgress:
     """``done`` of ``total`` steps; ``rate`` in steps a second, None while unknown."""
@@ -43,7 +51,8 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work: the analysis ``name`` of a ``kind`` in a project.
+    """One piece of work in a project: the analysis ``name`` of a ``kind`` (loss, perf), or
+    something done (plan, verify, apply) to the plan of that name.
 
     ``options`` are those of the request, in its own keys. ``error`` is a sentence, and
     ``error_kind`` the class of `studio_core.errors` it came from, if it came from one.
@@ -83,11 +92,13 @@ class Job:
     @property
     def target(self) -> tuple[str, str, str]:
         """What the job writes: two jobs may not have the same at one time."""
-        return self.project_id, self.kind, self.name.lower()
+        place = "plans" if self.kind in PLAN_KINDS else self.kind
+        return self.project_id, place, self.name.lower()
 
     @property
     def title(self) -> str:
-        return f"{self.kind} analysis '{self.name}'"
+        """What it works on, in words: ``verification of plan 'one-point'``."""
+        return f"{_TITLES.get(self.kind, f'{self.kind} analysis')} '{self.name}'"
 
 
 def to_record(job: Job) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.errors import ConflictError
-from studio_core.jobs.analysis_work import ANALYSIS_WORK
 from studio_core.jobs.follower import WATCH_SECONDS, Follower
 from studio_core.jobs.job import Job, JobState
 from studio_core.jobs.order import Order
+from studio_core.jobs.plan_work import PLAN_KINDS
+from studio_core.jobs.project_work import PROJECT_WORK
 from studio_core.jobs.records import JobRecords, OnChange
 from studio_core.projects.names import RESERVED_ANALYSES, check_name
 from studio_core.projects.project import now
@@ -40,7 +41,7 @@ class JobQueue:
         project_root: str | Path,
         *,
         max_running: int = 1,
-        work: str = ANALYSIS_WORK,
+        work: str = PROJECT_WORK,
         model_roots: Iterable[str | Path] | None = None,
         on_change: OnChange | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class JobQueue:
         self, project_id: str, kind: str, name: str, options: Mapping[str, Any] | None = None
     ) -> Job:
         """A new job at the end of the queue; `ConflictError` while another does the same."""
-        check_name(name, f"a {kind} analysis", RESERVED_ANALYSES)
+        _check_name(kind, name)
         with self._store.locked(), self._lock:
             wanted = Job("", project_id, kind, name, Path())
             active = self.check_free(project_id, kind, name)
@@ -125,7 +126,8 @@ class JobQueue:
         return job
 
     def check_free(self, project_id: str, kind: str, name: str) -> int:
-        """Raise `ConflictError` if a job writes this analysis; returns how many jobs go on."""
+        """Raise `ConflictError` if a job writes this analysis, or works on this plan; returns
+        how many jobs go on."""
         active = [job for job in self.jobs() if not job.is_finished]
         wanted = Job("", project_id, kind, name, Path()).target
         for job in active:
@@ -184,3 +186,10 @@ class JobQueue:
             job.project_id, job.kind, job.name, job.options,
         )  # fmt: skip
         return "-m", WORKER, order.to_text()
+
+
+def _check_name(kind: str, name: str) -> None:
+    if kind in PLAN_KINDS:
+        check_name(name, "a pruning plan")
+    else:
+        check_name(name, f"a {kind} analysis", RESERVED_ANALYSES)

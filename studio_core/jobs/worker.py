@@ -83,14 +83,14 @@ def main(order: Order) -> int:
         if job is None:
             log("nobody follows this job any more")
             return EXIT_UNWANTED
-        return _work(order, Reporter(job.folder, order.attempt))
+        return _work(order, job.title, Reporter(job.folder, order.attempt))
     except Stopped:
         return EXIT_STOPPED
 
 
-def _work(order: Order, reporter: Reporter) -> int:
+def _work(order: Order, title: str, reporter: Reporter) -> int:
     try:
-        log(f"{order.kind} analysis '{order.name}' of project {order.project_id}")
+        log(f"{title} of project {order.project_id}")
         for step in work_named(order.work)(order):
             reporter.step(step)
     except Stopped:

@@ -12,7 +12,7 @@ from typing import Any
 
 import onnx
 
-from studio_core.models.tensor import Tensor
+from studio_core.models.tensor import Tensor, dtype_name
 
 Shape = tuple[int | str | None, ...]
 """Dimensions of a tensor: a number, a symbolic name, or None where unknown."""
@@ -76,6 +76,7 @@ class Scope:
     sparse_parts: list[Tensor] = field(default_factory=list)
     """Values and indices of the sparse constants; their files belong to the model too."""
     shapes: dict[str, Shape] = field(default_factory=dict)
+    dtypes: dict[str, str] = field(default_factory=dict)
     inputs: set[str] = field(default_factory=set)
 
     def outwards(self) -> Iterator[Scope]:
@@ -106,6 +107,15 @@ class Scope:
         scope = self.defining(name)
         return scope.producers.get(name) if scope else None
 
+    def dtype(self, name: str) -> str | None:
+        """ONNX's own name of the element type, in lower case; None where it is unknown."""
+        for scope in self.outwards():
+            if name in scope.dtypes:
+                return scope.dtypes[name]
+            if name in scope.constants:
+                return scope.constants[name].dtype_name
+        return None
+
     def shape(self, name: str) -> Shape | None:
         scope: Scope | None = self
         while scope is not None:
@@ -135,7 +145,7 @@ def index_graph(graph: onnx.GraphProto, make_tensor: TensorMaker) -> list[Scope]
 
 
 def note_shapes(scopes: Sequence[Scope], graph: onnx.GraphProto) -> None:
-    """Index the shapes declared in ``graph``: that of the ``scopes``, after inference."""
+    """Index the types declared in ``graph``: that of the ``scopes``, after inference."""
     # Not strict: with the last scope found, nobody needs to look for subgraphs any more.
     for scope, found in zip(scopes, _all_graphs(graph), strict=False):
         _note_shapes(scope, found)
@@ -174,16 +184,18 @@ def _note_constants(scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMak
 
 def _note_shapes(scope: Scope, graph: onnx.GraphProto) -> None:
     # Thousands of values have a few types, and to serialize one is quicker than to look into it.
-    shapes: dict[bytes, Shape | None] = {}
+    types: dict[bytes, tuple[Shape | None, int]] = {}
     for values in (graph.input, graph.value_info, graph.output):
         for value in values:
             declared = value.type
             key = declared.SerializeToString()
-            if key not in shapes:
-                shapes[key] = declared_shape(declared)
-            shape = shapes[key]
+            if key not in types:
+                types[key] = declared_shape(declared), declared.tensor_type.elem_type
+            (shape, element), name = types[key], value.name
             if shape is not None:
-                scope.shapes[value.name] = shape
+                scope.shapes[name] = shape
+            if element:
+                scope.dtypes[name] = dtype_name(element)
 
 
 def _note_nodes(

@@ -7,7 +7,7 @@ loss curve knows, and level 0; nothing is interpolated. A unit without a curve s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +16,15 @@ from numpy.typing import NDArray
 from studio_core.errors import InfeasibleError, InvalidRequestError
 from studio_core.layers.layer import Layer
 from studio_core.plans.constraints import Limits, Quantity
+from studio_core.plans.latency import LatencyModel
 from studio_core.plans.planner import Planner
 from studio_core.plans.prediction import LossModel
 from studio_core.pruning.counts import num_pruned
-from studio_core.sensitivity.analysis import FloatArray, PerfCurve
+from studio_core.pruning.storage_bytes import sparse_bytes
+from studio_core.sensitivity.analysis import FloatArray
 
 IntArray = NDArray[np.int64]
 _EQUAL = 1e-9
-
-
-def sparse_bytes(num_bytes: int, size: int, zeros: IntArray) -> FloatArray:
-    """Bytes of a tensor as a bit mask and its non-zero values, where that is less.
-
-    ``num_bytes`` are those of the dense tensor of ``size`` elements; shape of ``zeros``.
-    """
-    values = np.rint(num_bytes * (1.0 - zeros / max(1, size)))
-    return np.asarray(np.minimum(values + (size + 7) // 8, num_bytes), np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,17 +85,18 @@ class ChoiceTable:
 class Choices:
     """All levels of a planner's units, gathered once; `table` cuts them to given limits.
 
-    ``other_latency_ms`` is the time of the run that the layers' timings leave out.
+    ``other_latency_ms`` is the time of the run that the layers' timings leave out; None
+    takes it from the performance analysis.
     """
 
-    def __init__(self, planner: Planner, other_latency_ms: float = 0.0) -> None:
+    def __init__(self, planner: Planner, other_latency_ms: float | None = None) -> None:
         self.planner = planner
         self.units: tuple[tuple[Layer, ...], ...] = planner.units.members
         self.loss = LossModel(planner.loss, self.units)
+        self.latency = LatencyModel(planner.perf, self.units, planner.granularity, other_latency_ms)
         self.levels = [self._levels(i) for i in range(len(self.units))]
         self.unit_of = {x.id: i for i, group in enumerate(self.units) for x in group}
         self.without_curve = frozenset(i for i, k in enumerate(self.loss.known) if k is None)
-        self._other_latency_ms = other_latency_ms
 
     def _levels(self, unit: int) -> UnitLevels:
         known = self.loss.known[unit]
@@ -122,19 +116,11 @@ class Choices:
         columns = {
             Quantity.LOSS: self.loss.damage(unit, losses),
             Quantity.SPARSITY: np.asarray(size - zeros, np.float64),
-            Quantity.BYTES: sparse_bytes(num_bytes, size, zeros),
+            Quantity.BYTES: sparse_bytes(num_bytes, size, zeros).astype(np.float64),
             Quantity.FLOPS: macs * (1.0 - zeros / max(1, size)),
-            Quantity.LATENCY: self._timings(group, sparsities),
+            Quantity.LATENCY: self.latency.timings(unit, sparsities),
         }
         return UnitLevels(sparsities, columns, self.loss.variance(unit, losses, errors))
-
-    def _timings(self, group: Sequence[Layer], sparsities: FloatArray) -> FloatArray:
-        """Milliseconds at each level, summed over the group; NaN where not measured."""
-        total = np.zeros(sparsities.size)
-        for layer in group:
-            curve = None if self.planner.perf is None else self.planner.perf.curve(layer.id)
-            total += _timing(curve, sparsities) if isinstance(curve, PerfCurve) else np.nan
-        return total
 
     def check(self, quantity: Quantity) -> None:
         """Raises `InvalidRequestError` if the quantity is not known for the model."""
@@ -148,7 +134,8 @@ class Choices:
         if quantity is Quantity.LATENCY and len(unknown) < len(self.units):
             return  # the time of a layer that was not measured does not change
         todo = {
-            Quantity.LATENCY: "No latency was measured. Run a performance analysis first.",
+            Quantity.LATENCY: f"No latency was measured for {self.latency.granularity} pruning. "
+            "Run a performance analysis first, and plan with it.",
             Quantity.FLOPS: f"The multiply-accumulates of layer '{unknown[0]}' are unknown. "
             "Give sizes to the model's free dimensions.",
         }
@@ -232,7 +219,7 @@ class Choices:
             Quantity.SPARSITY: 0.0,
             Quantity.BYTES: float(num_bytes - weights),
             Quantity.FLOPS: float(macs),
-            Quantity.LATENCY: self._other_latency_ms,
+            Quantity.LATENCY: self.latency.other_ms,
         }
 
     def _dense(self, uses_latency: bool) -> dict[Quantity, float]:
@@ -252,12 +239,3 @@ def _with_latency(levels: UnitLevels, unknown: float) -> UnitLevels:
     timings = np.nan_to_num(levels.quantities[Quantity.LATENCY], nan=unknown)
     quantities = {**levels.quantities, Quantity.LATENCY: timings}
     return UnitLevels(levels.sparsities, quantities, levels.variance)
-
-
-def _timing(curve: PerfCurve, sparsities: FloatArray) -> FloatArray:
-    if curve.timings_ms is None or curve.baseline_timing_ms is None:
-        return np.full(sparsities.size, np.nan)
-    xs = np.concatenate([[0.0], curve.sparsities])
-    ys = np.concatenate([[curve.baseline_timing_ms], curve.timings_ms])
-    nearest = np.abs(xs[:, None] - sparsities).argmin(axis=0)
-    return np.where(np.abs(xs[nearest] - sparsities) <= _EQUAL, ys[nearest], np.nan)

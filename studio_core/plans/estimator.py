@@ -16,6 +16,7 @@ from studio_core.layers.layer import Layer
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.units import Units
 from studio_core.pruning.counts import num_pruned
+from studio_core.pruning.storage_bytes import sparse_bytes
 from studio_core.sensitivity.analysis import FloatArray, Metric
 
 IntArray = NDArray[np.int64]
@@ -72,9 +73,9 @@ class PlanEstimator:
         return np.array([group[0].num_zeros or 0 for group in self.units.members], np.int64)
 
     @cached_property
-    def _weight_bytes(self) -> FloatArray:
+    def _weight_bytes(self) -> IntArray:
         weights = [group[0].weight for group in self.units.members]
-        return np.array([0 if w is None else w.num_bytes for w in weights], np.float64)
+        return np.array([0 if w is None else w.num_bytes for w in weights], np.int64)
 
     @cached_property
     def _bytes_dense(self) -> int:
@@ -83,11 +84,8 @@ class PlanEstimator:
         return sum(layer.num_bytes for layer in unique.values())
 
     def _bytes_saved(self, zeros: IntArray) -> int:
-        """Bytes saved by a bit mask and the non-zero values, where that is less."""
-        sizes = np.maximum(self._sizes, 1)
-        values = np.rint(self._weight_bytes * (1.0 - zeros / sizes))
-        saved = self._weight_bytes - values - (sizes + 7) // 8
-        return int(np.maximum(saved, 0.0).sum())
+        left = sparse_bytes(self._weight_bytes, self._sizes, zeros)
+        return int((self._weight_bytes - left).sum())
 
     @cached_property
     def _macs(self) -> FloatArray | None:

@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 from studio_core.errors import InfeasibleError, InvalidRequestError
 from studio_core.layers.layer import Layer
 from studio_core.plans.estimator import PlanEstimator
+from studio_core.plans.latency import LatencyModel, PredictedLatency
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.units import make_units
+from studio_core.pruning.masks import Granularity
 from studio_core.sensitivity.analysis import Analysis, FloatArray
 
 _CHANCE_ZEROS = 0.005
@@ -48,6 +50,8 @@ class Planner:
 
     ``loss`` and ``perf`` are analyses of the same ``layers``; ``total_params`` counts all
     parameters of the model, for `PlanEstimate.model_sparsity` (default: of the layers).
+    ``granularity`` is what the plans remove, and so which measured times count; None takes
+    that of the loss analysis.
     """
 
     def __init__(
@@ -56,10 +60,12 @@ class Planner:
         loss: Analysis,
         perf: Analysis | None = None,
         total_params: int | None = None,
+        granularity: Granularity | None = None,
     ) -> None:
         self.layers = tuple(layers)
         self.loss = loss
         self.perf = perf
+        self.granularity = granularity or _granularity_of(loss)
         self.units = make_units(layers, loss, perf)
         self.total_params = total_params or sum(layer.num_params for layer in layers)
         self._pieces = lru_cache(maxsize=4)(self._make_pieces)
@@ -220,6 +226,20 @@ class Planner:
     def estimate(self, plan: PruningPlan) -> PlanEstimate:
         """What ``plan`` brings; layers that it does not name stay as they are."""
         return self._estimator.estimate(plan)
+
+    @cached_property
+    def _latency(self) -> LatencyModel:
+        return LatencyModel(self.perf, self.units.members, self.granularity)
+
+    def predict_latency(self, plan: PruningPlan) -> PredictedLatency:
+        """The time of a run of ``plan``, from measured layers where there are any."""
+        return self._latency.predict(plan, self.estimate(plan).flops_share)
+
+
+def _granularity_of(loss: Analysis) -> Granularity:
+    """What was removed when the losses were measured; estimates are of single weights."""
+    name = loss.provenance.get("granularity")
+    return Granularity.CHANNEL if name == Granularity.CHANNEL else Granularity.ELEMENT
 
 
 def _between(

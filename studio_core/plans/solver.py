@@ -19,6 +19,7 @@ from studio_core.errors import InfeasibleError, InvalidRequestError
 from studio_core.plans.calibration import Calibration
 from studio_core.plans.choices import Choices, ChoiceTable, IntArray
 from studio_core.plans.constraints import Constraints, Limits, Quantity, UnreachableError
+from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.optimum import NoAnswerError, Optimum, Problem, minimise
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.planner import Planner
@@ -35,7 +36,8 @@ class Solution:
     ``value`` is that of the objective: loss in the analysis's metric, sparsity as a fraction,
     bytes, multiply-accumulates or milliseconds. ``gap`` bounds how much better another
     plan can be, as a share of what was minimised (summed damage for loss, weights left for
-    sparsity); 0 where ``is_optimal``. ``latency_ms`` is None unless it was asked for.
+    sparsity); 0 where ``is_optimal``. ``latency_ms`` is None unless it was asked for;
+    ``latency`` says in any case what the plan's time is known to be, and from where.
     ``without_curve`` names layers that stay dense because their loss is unknown.
     """
 
@@ -51,6 +53,7 @@ class Solution:
     limits: Limits
     latency_ms: float | None
     without_curve: tuple[str, ...]
+    latency: PredictedLatency
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Solver:
 
     ``calibration`` turns predicted losses into those that verified plans have shown; bounds
     on the loss are then meant so too. ``other_latency_ms`` is the part of the run's time
-    that the layers' timings leave out.
+    that the layers' timings leave out; None takes it from the performance analysis.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class Solver:
         planner: Planner,
         *,
         calibration: Calibration | None = None,
-        other_latency_ms: float = 0.0,
+        other_latency_ms: float | None = None,
     ) -> None:
         self.planner = planner
         self.calibration = calibration or Calibration()
@@ -218,13 +221,14 @@ class Solver:
         chosen = optimum.chosen
         plan = self.plan(table, chosen, limits)
         loss = self.predict(plan)
+        estimate = replace(self.planner.estimate(plan), loss=loss.value)
         prices = _prices(objective, bounds, optimum)
         explainer = Explainer(self.choices, table, limits, chosen, objective, prices, self.loss_of)
         used = {objective, *(b.quantity for b in bounds)}
         is_timed = Quantity.LATENCY in used
         return Solution(
             plan,
-            replace(self.planner.estimate(plan), loss=loss.value),
+            estimate,
             loss,
             objective,
             self.reported(table, objective, table.total(objective, chosen)),
@@ -239,6 +243,7 @@ class Solver:
                 for i in sorted(self.choices.without_curve)
                 for layer in self.choices.units[i]
             ),
+            self.choices.latency.predict(plan, estimate.flops_share),
         )
 
 

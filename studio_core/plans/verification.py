@@ -10,11 +10,10 @@ from __future__ import annotations
 import math
 import statistics
 import time
-import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,18 +24,19 @@ from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, metric_named
 from studio_core.evaluation.runtime import Array, RuntimeModel, session_options
+from studio_core.layers.discovery import find_layers
 from studio_core.layers.layer import Layer
 from studio_core.layers.weight import Weight
 from studio_core.models.model import Model
 from studio_core.plans.calibration import VerifiedPoint
-from studio_core.plans.choices import sparse_bytes
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.prediction import PredictedLoss
 from studio_core.plans.solver import Solver
-from studio_core.pruning.masks import ElementRanking
+from studio_core.pruning.masks import ElementRanking, Granularity
+from studio_core.pruning.storage_bytes import compressed_bytes, sparse_bytes
+from studio_core.pruning.weights import GROUP_SIZE, Granularities, Order, make_mask
 
 _BATCH = 64
-_ZLIB_LEVEL = 6
 _WARMUP_RUNS = 3
 
 
@@ -190,7 +190,10 @@ def verify(
 
 
 class VerificationRun:
-    """One verification: iterating runs batch by batch and yields how many samples are done."""
+    """One verification: iterating runs batch by batch and yields how many samples are done.
+
+    ``granularity`` and ``group_size`` as in `prune_model`.
+    """
 
     def __init__(
         self,
@@ -203,6 +206,8 @@ class VerificationRun:
         solver: Solver | None = None,
         latency_runs: int = 0,
         compress: bool = True,
+        granularity: Granularities = Granularity.ELEMENT,
+        group_size: int = GROUP_SIZE,
     ) -> None:
         self.model = model
         self.layers = tuple(layers)
@@ -212,6 +217,9 @@ class VerificationRun:
         self.solver = solver
         self.latency_runs = latency_runs
         self.compress = compress
+        self.granularity, self.group_size = granularity, group_size
+        self.pruned_model: Model | None = None
+        """Where channels were removed: the smaller model, run in place of zeroed weights."""
         if self.metric.needs_labels and samples.labels is None:
             raise InvalidRequestError(
                 f"The metric '{self.metric.name}' needs labels. Add an array 'labels' to the "
@@ -260,7 +268,23 @@ class VerificationRun:
     @cached_property
     def pruned(self) -> dict[str, Array]:
         """The pruned weights as they are stored, by name."""
-        return {name: _pruned(unit) for name, unit in self.units.items() if unit.sparsity > 0}
+        if self.pruned_model is not None:
+            return {}
+        return {name: self._pruned(unit) for name, unit in self.units.items() if unit.sparsity > 0}
+
+    def _pruned(self, unit: _Unit) -> Array:
+        weight = _weight(unit.layer)
+        kind = self.granularity
+        if isinstance(kind, Mapping):
+            kind = kind.get(unit.layer.id, Granularity.ELEMENT)
+        if kind is Granularity.ELEMENT:
+            removed = ElementRanking.of(weight.magnitudes()).pruned(unit.sparsity)
+            removed = removed.reshape(weight.shape)
+        else:
+            removed = ~make_mask(
+                self.model, unit.layer, Order(unit.sparsity, kind, self.group_size)
+            )
+        return np.where(removed, weight.stored_zero(), weight.tensor.read())
 
     @cached_property
     def _runtime(self) -> RuntimeModel:
@@ -269,7 +293,12 @@ class VerificationRun:
     @cached_property
     def _sessions(self) -> tuple[ort.InferenceSession, ort.InferenceSession]:
         """Dense and pruned."""
-        return self._runtime.session(), self._runtime.session(self.pruned)
+        return self._runtime.session(), self._pruned_session(session_options())
+
+    def _pruned_session(self, options: ort.SessionOptions) -> ort.InferenceSession:
+        if self.pruned_model is None:
+            return self._runtime.session(self.pruned, options)
+        return RuntimeModel(self.pruned_model.path).session(options=options)
 
     @property
     def _batch_size(self) -> int:
@@ -286,6 +315,29 @@ class VerificationRun:
         return Accuracy(self._correct[0], self._correct[1], count)
 
     def _costs(self) -> ActualCosts:
+        counted = self._counted()
+        if self.pruned_model is None:
+            return counted
+        smaller = VerificationRun(
+            self.pruned_model,
+            find_layers(self.pruned_model),
+            PruningPlan({}),
+            self.samples,
+            self.metric,
+            compress=self.compress,
+        )._counted()
+        gone = counted.num_weights - smaller.num_weights + smaller.num_zeros
+        return replace(
+            counted,
+            num_zeros=gone,
+            sparsity=gone / max(1, counted.num_weights),
+            flops=smaller.flops,
+            bytes_sparse=smaller.bytes_sparse,
+            bytes_compressed=smaller.bytes_compressed,
+        )
+
+    def _counted(self) -> ActualCosts:
+        """Counts of the layers with their pruned weights at zero."""
         weights = {
             layer.weight.key: layer
             for layer in self.layers
@@ -296,7 +348,7 @@ class VerificationRun:
         num_zeros = sum(zeros.values())
         dense = sum(x.num_bytes for x in self._stored_layers())
         saved = sum(
-            weight.num_bytes - float(sparse_bytes(weight.num_bytes, weight.size, np.array(count)))
+            weight.num_bytes - int(sparse_bytes(weight.num_bytes, weight.size, count))
             for weight, count in ((_weight(weights[key]), count) for key, count in zeros.items())
         )
         compressed = self._compressed() if self.compress else (None, None)
@@ -306,7 +358,7 @@ class VerificationRun:
             num_zeros / max(1, num_weights),
             self._flops(zeros),
             dense,
-            round(dense - saved),
+            dense - saved,
             *compressed,
         )
 
@@ -343,16 +395,17 @@ class VerificationRun:
         return sum(a for a, _ in sizes) + biases, sum(b for _, b in sizes) + biases
 
     def _compressed_weight(self, layer: Layer) -> tuple[int, int]:
-        dense = _zlib_bytes(_weight(layer).tensor.read())
+        weight = _weight(layer)
+        dense = compressed_bytes(weight.tensor.read(), weight.num_bytes)
         pruned = self.pruned.get(layer.name)
-        return dense, dense if pruned is None else _zlib_bytes(pruned)
+        return dense, dense if pruned is None else compressed_bytes(pruned, weight.num_bytes)
 
     def _latency(self) -> Latency:
         feed, _ = next(self.samples.first(max(1, self.model.batch)).batches(self._batch_size))
         options = session_options(num_threads=1)
         pair = (
             self._runtime.session(options=options),
-            self._runtime.session(self.pruned, session_options(num_threads=1)),
+            self._pruned_session(session_options(num_threads=1)),
         )
         times: tuple[list[float], list[float]] = ([], [])
         for run in range(_WARMUP_RUNS + self.latency_runs):
@@ -417,19 +470,9 @@ def _one_sparsity(group: Sequence[Layer], plan: PruningPlan) -> float:
     return given.pop() if given else 0.0
 
 
-def _pruned(unit: _Unit) -> Array:
-    weight = _weight(unit.layer)
-    removed = ElementRanking.of(weight.magnitudes()).pruned(unit.sparsity)
-    return np.where(removed.reshape(weight.shape), weight.stored_zero(), weight.tensor.read())
-
-
 def _weight(layer: Layer) -> Weight:
     assert layer.weight is not None
     return layer.weight
-
-
-def _zlib_bytes(array: Array) -> int:
-    return len(zlib.compress(np.ascontiguousarray(array).tobytes(), _ZLIB_LEVEL))
 
 
 def _spread(times: Sequence[float]) -> float:

@@ -4,7 +4,7 @@
     ├── project.json      id, name, settings, and where the model came from
     ├── model/            a copy of the model and of its external data
     ├── analyses/loss/    saved sensitivity analyses by name; analyses/perf/ likewise
-    ├── plans/            saved pruning plans by name
+    ├── plans/NAME/       a pruning plan: its versions 1.json, 2.json …, models pruned by it
     ├── data/             sample data, one .npz a sample
     └── exports/          recipes
 

@@ -7,7 +7,7 @@ outside the project folder so that the folder can be renamed while it is held.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError, StorageError
-from studio_core.projects import files
+from studio_core.projects import files, plan_shelves
 from studio_core.projects.names import RESERVED_ANALYSES, check_name, slug
 from studio_core.projects.paths import inside
 from studio_core.projects.project import (
@@ -32,7 +32,7 @@ from studio_core.projects.shelf import Shelf
 BUILDING, DELETING, LOCKS = ".creating-", ".deleting-", ".locks"
 DAY_SECONDS = 24 * 3600
 ANALYSIS_KINDS = ("loss", "perf")
-SUBFOLDERS = ("analyses/loss", "analyses/perf", "plans", "data", "exports")
+SUBFOLDERS = ("analyses/loss", "analyses/perf", plan_shelves.PLANS, "data", "exports")
 
 
 class ProjectStore:
@@ -136,17 +136,54 @@ class ProjectStore:
             return document
 
     def plans(self, project_id: str) -> tuple[str, ...]:
-        """Names of the saved plans, the most recently saved first."""
-        return _plans(self.get(project_id)).names()
+        """Names of the saved plans, the most recently changed first."""
+        return plan_shelves.names(self.get(project_id).folder)
 
-    def plan(self, project_id: str, name: str) -> dict[str, Any]:
-        return _plans(self.get(project_id)).load(name)
+    def plan_versions(self, project_id: str, name: str) -> tuple[int, ...]:
+        """The numbers of the versions of a plan, the oldest first."""
+        return plan_shelves.versions(self.get(project_id).folder, name)
 
-    def save_plan(self, project_id: str, name: str, document: dict[str, Any]) -> dict[str, Any]:
-        """Keep ``document``, in place of a former one of that name, and return it."""
+    def plan(self, project_id: str, name: str, version: int | None = None) -> dict[str, Any]:
+        """A version of a plan; without a number the latest."""
+        return plan_shelves.load(self.get(project_id).folder, name, version)
+
+    def read_plans(
+        self, project_id: str, name: str | None = None, *, only_latest: bool = False
+    ) -> Iterator[tuple[str, int, dict[str, Any] | StorageError]]:
+        """Name, number and document of each version, or why it cannot be read.
+
+        Of the plan ``name``, or of all plans, the most recently changed first.
+        """
+        folder = self.get(project_id).folder
+        names = plan_shelves.names(folder) if name is None else (name,)
+        return plan_shelves.read_all(folder, names, only_latest=only_latest)
+
+    def add_plan(
+        self, project_id: str, name: str, make: Callable[[int], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Keep what ``make`` answers for the number of the next version; no former one goes."""
         with self._changing(project_id) as project:
-            _plans(project).save(name, document)
-            return document
+            return plan_shelves.add(project.folder, name, make)
+
+    def change_plan(
+        self,
+        project_id: str,
+        name: str,
+        version: int,
+        change: Callable[[dict[str, Any]], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Replace a version by what ``change`` makes of it as it stands, and return that."""
+        with self._changing(project_id) as project:
+            return plan_shelves.change(project.folder, name, version, change)
+
+    def delete_plan(self, project_id: str, name: str) -> None:
+        """Remove a plan with all its versions and the models made from it."""
+        with self._changing(project_id) as project:
+            plan_shelves.remove(project.folder, name)
+
+    def plan_folder(self, project_id: str, name: str) -> Path:
+        """Where the models made from a plan lie; the plan must exist."""
+        return plan_shelves.existing_folder(self.get(project_id).folder, name)
 
     def save_export(self, project_id: str, file_name: str, text: str) -> Path:
         """Write ``text`` as ``exports/<file_name>`` of the project and return its path."""
@@ -230,10 +267,6 @@ def _analyses(project: Project, kind: str) -> Shelf:
     if kind not in ANALYSIS_KINDS:
         raise InvalidRequestError(f"There is no analysis of kind '{kind}'; say 'loss' or 'perf'.")
     return Shelf(project.folder, f"analyses/{kind}", f"{kind} analysis", RESERVED_ANALYSES)
-
-
-def _plans(project: Project) -> Shelf:
-    return Shelf(project.folder, "plans", "pruning plan")
 
 
 def _originality(project: Project) -> tuple[bool, int, str]:

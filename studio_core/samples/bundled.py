@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from studio_core.errors import NotFoundError
+
+if TYPE_CHECKING:  # names and paths are wanted where no model is run
+    from studio_core.evaluation.data import Samples
+    from studio_core.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,14 @@ def sample_data(name: str) -> SampleData:
     with np.load(_data_folder() / sample_card(name).eval_file) as arrays:
         inputs = {key: arrays[key] for key in arrays.files if key != "labels"}
         return SampleData(inputs=inputs, labels=arrays["labels"])
+
+
+def bundled_samples(name: str, model: "Model") -> "Samples":
+    """The held-out data of `name` as samples for `model`. Raises where they do not fit it."""
+    from studio_core.evaluation.data import Samples, samples_from
+
+    data = sample_data(name)
+    return samples_from(Samples(data.inputs, data.labels), model)
 
 
 def _data_folder() -> Path:

@@ -7,6 +7,7 @@ left (FLOPs) and, once measured, the time of the layer in milliseconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio_core.pruning.masks import Granularity
+from studio_core.pruning.storage_bytes import StorageBytes
+
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 class AnalysisKind(StrEnum):
@@ -53,7 +58,8 @@ class LossCurve:
     """Loss of the model against the sparsity of one layer.
 
     ``sparsities`` and ``losses`` are float64 arrays of shape [num_levels]; sparsities rise
-    from above 0 to at most 1. A level that is not known holds NaN. ``standard_errors`` is
+    from above 0 to at most 1. A level that is not known holds NaN. ``standard_errors`` and
+    ``num_samples`` (how many samples each level has seen, 0 where it is not measured yet) are
     None for estimates.
     """
 
@@ -63,6 +69,7 @@ class LossCurve:
     losses: FloatArray
     baseline_loss: float = 0.0
     standard_errors: FloatArray | None = None
+    num_samples: IntArray | None = None
 
     def at(self, sparsity: float) -> float:
         """Loss at ``sparsity``, linear between the known levels; NaN where unknown."""
@@ -72,11 +79,30 @@ class LossCurve:
 
 
 @dataclass(frozen=True, eq=False)
+class ChannelCurve:
+    """One layer with whole output channels removed, really smaller; arrays [num_levels].
+
+    ``num_channels`` and ``num_bytes`` (of the dense, smaller weight) are what is left, in
+    whole blocks of the runtime; ``flops`` are 2 × MACs. ``timings_ms`` and their
+    interquartile ranges ``spreads_ms`` are in the time that the layer takes in the run.
+    """
+
+    num_channels: FloatArray
+    num_bytes: FloatArray
+    flops: FloatArray
+    timings_ms: FloatArray
+    spreads_ms: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class PerfCurve:
-    """Work and time of one layer against its sparsity.
+    """Work, time and bytes of one layer against its sparsity; arrays [num_levels].
 
     ``flops`` counts multiply-accumulates in an estimate and 2 × MACs in a measurement (the
-    contract's own units; `Metric.unit` says which). ``timings_ms`` is None in an estimate.
+    contract's own units; `Metric.unit` says which). ``timings_ms`` is None in an estimate;
+    measured, it is the time of the layer in a run of one batch with single weights zero.
+    ``spreads_ms`` are the interquartile ranges, ``stored`` what the weight takes on disk
+    (one a level), ``channels`` the same layer with channels removed.
     NaN marks a level, and None a baseline, that is not known.
     """
 
@@ -87,6 +113,20 @@ class PerfCurve:
     baseline_flops: float | None
     timings_ms: FloatArray | None = None
     baseline_timing_ms: float | None = None
+    spreads_ms: FloatArray | None = None
+    baseline_spread_ms: float | None = None
+    stored: tuple[StorageBytes, ...] | None = None
+    baseline_stored: StorageBytes | None = None
+    channels: ChannelCurve | None = None
+
+    def timings_of(self, granularity: Granularity) -> FloatArray | None:
+        """Milliseconds by level with weights of this granularity removed; None if not measured.
+
+        2:4 patterns are single weights to a runtime that knows no zeros.
+        """
+        if granularity is Granularity.CHANNEL:
+            return None if self.channels is None else self.channels.timings_ms
+        return self.timings_ms
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +144,11 @@ class Analysis:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def granularity(self) -> str:
+        """What is removed as one: ``element``, ``channel``, or N:M such as ``2:4``."""
+        return str(self.provenance.get("granularity", "element"))
+
+    @property
     def layer_ids(self) -> tuple[str, ...]:
         return tuple(curve.layer_id for curve in self.curves)
 
@@ -114,3 +159,13 @@ class Analysis:
     def curve(self, layer_id: str) -> LossCurve | PerfCurve | None:
         """The curve of a layer, or None where this analysis does not hold it."""
         return self._by_layer.get(layer_id)
+
+    @property
+    def run_ms(self) -> float | None:
+        """Median milliseconds of a whole run, where a measured performance analysis knows it."""
+        run = self.provenance.get("run")
+        total = run.get("total") if isinstance(run, Mapping) else None
+        value = total.get("median") if isinstance(total, Mapping) else None
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        return float(value) if 0 <= value < math.inf else None

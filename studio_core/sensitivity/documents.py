@@ -16,7 +16,9 @@ from studio_core.errors import InvalidRequestError
 from studio_core.sensitivity.analysis import (
     Analysis,
     AnalysisKind,
+    ChannelCurve,
     FloatArray,
+    IntArray,
     LossCurve,
     Metric,
     PerfCurve,
@@ -24,6 +26,13 @@ from studio_core.sensitivity.analysis import (
 )
 from studio_core.sensitivity.flops import FLOPS
 from studio_core.sensitivity.magnitude import METRICS, MagnitudeMetric
+from studio_core.sensitivity.point_documents import (
+    CHANNEL_KEYS,
+    channel_columns,
+    read_stored,
+    read_stored_levels,
+    stored_document,
+)
 
 Document = dict[str, Any]
 """A JSON object; ``layerSensitivities`` holds the curves."""
@@ -66,18 +75,36 @@ def _loss_point(curve: LossCurve, i: int) -> Document:
     }
     if curve.standard_errors is not None:
         point["standardError"] = _known(float(curve.standard_errors[i]))
+    if curve.num_samples is not None:
+        point["numSamples"] = int(curve.num_samples[i])
     return point
 
 
 def _perf_entry(curve: PerfCurve, source: Source) -> Document:
-    timings = [None] * curve.flops.size if curve.timings_ms is None else curve.timings_ms.tolist()
-    points = zip(curve.sparsities.tolist(), curve.flops.tolist(), timings, strict=True)
+    baseline = _perf_point(0.0, curve.baseline_flops, curve.baseline_timing_ms, source)
+    if curve.baseline_spread_ms is not None:
+        baseline["timingSpread"] = _known(curve.baseline_spread_ms)
+    if curve.baseline_stored is not None:
+        baseline["bytes"] = stored_document(curve.baseline_stored)
     return {
         "id": curve.layer_id,
         "name": curve.layer_name,
-        "baseline": _perf_point(0.0, curve.baseline_flops, curve.baseline_timing_ms, source),
-        "sparse": [_perf_point(*point, source) for point in points],
+        "baseline": baseline,
+        "sparse": [_sparse_point(curve, i, source) for i in range(curve.sparsities.size)],
     }
+
+
+def _sparse_point(curve: PerfCurve, i: int, source: Source) -> Document:
+    timing = None if curve.timings_ms is None else float(curve.timings_ms[i])
+    point = _perf_point(float(curve.sparsities[i]), float(curve.flops[i]), timing, source)
+    if curve.spreads_ms is not None:
+        point["timingSpread"] = _known(float(curve.spreads_ms[i]))
+    if curve.stored is not None:
+        point["bytes"] = stored_document(curve.stored[i])
+    if curve.channels is not None:
+        columns = channel_columns(curve.channels)
+        point["channels"] = {key: _known(float(column[i])) for key, column in columns.items()}
+    return point
 
 
 def _perf_point(
@@ -139,7 +166,8 @@ def _read_loss(entry: Any, position: int) -> LossCurve:
         _column(points, "sparsity", where),
         _column(points, "loss", where),
         baseline_loss=_or_nan(_number(baseline, "loss", where)),
-        standard_errors=_errors(points, where),
+        standard_errors=_column_if_any(points, "standardError", where),
+        num_samples=_counts(points, where),
     )
 
 
@@ -155,7 +183,20 @@ def _read_perf(entry: Any, position: int) -> PerfCurve:
         baseline_flops=_number(baseline, "flops", where),
         timings_ms=None if np.all(np.isnan(timings)) else timings,
         baseline_timing_ms=_number(baseline, "timing", where),
+        spreads_ms=_column_if_any(points, "timingSpread", where),
+        baseline_spread_ms=_number(baseline, "timingSpread", where),
+        stored=read_stored_levels(points),
+        baseline_stored=read_stored(baseline),
+        channels=_read_channels(points, where),
     )
+
+
+def _read_channels(points: list[dict[str, Any]], where: str) -> ChannelCurve | None:
+    parts = [point.get("channels") for point in points]
+    if not all(isinstance(part, dict) for part in parts) or not parts:
+        return None
+    given = [part for part in parts if isinstance(part, dict)]
+    return ChannelCurve(*(_column(given, key, where) for key in CHANNEL_KEYS))
 
 
 def _parts(entry: Any, position: int) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
@@ -186,10 +227,17 @@ def _column(points: list[dict[str, Any]], key: str, where: str) -> FloatArray:
     return np.array([_or_nan(v) for v in values], np.float64)
 
 
-def _errors(points: list[dict[str, Any]], where: str) -> FloatArray | None:
-    if not any("standardError" in point for point in points):
+def _column_if_any(points: list[dict[str, Any]], key: str, where: str) -> FloatArray | None:
+    return _column(points, key, where) if any(key in point for point in points) else None
+
+
+def _counts(points: list[dict[str, Any]], where: str) -> IntArray | None:
+    if not any("numSamples" in point for point in points):
         return None
-    return _column(points, "standardError", where)
+    counts = [_number(point, "numSamples", where) or 0.0 for point in points]
+    if not all(0 <= count < 2**53 and count == int(count) for count in counts):
+        raise InvalidRequestError(f"'numSamples' of {where} must be whole numbers from 0 up.")
+    return np.array(counts, np.int64)
 
 
 def _power(given: Any) -> float:

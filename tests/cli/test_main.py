@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Studio
 
 COMMANDS = (
-    "layers", "loss", "perf", "sweep", "plan", "verify", "prune", "export", "projects", "create",
+    "layers", "loss", "perf", "sweep", "bench", "plan", "verify", "prune", "export", "projects",
+    "create",
 )  # fmt: skip
 STUDIO = [sys.executable, "-m", "studio_cli"]
 SOURCE = Path(__file__).parents[2]

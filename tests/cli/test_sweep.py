@@ -97,6 +97,37 @@ def test_data_from_a_file(studio: Studio, two_layers: Path, tmp_path: Path) -> N
     assert "accuracy lost" in result.out
 
 
+def test_whole_channels_and_patterns(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    result = studio("sweep", *SMALL[:3], "--granularity", "2:4", "-o", path)
+    assert result.rows()[0] == ["layer", "operator", "0.5"]
+    assert "2:4 patterns" in result.out
+    again = studio("sweep", "sample:digits_cnn", "--resume", path, "--json")
+    assert again.json == json.loads(path.read_text())
+    assert again.json["provenance"]["granularity"] == "2:4"
+    assert "in whole channels" in studio("sweep", *SMALL, "--granularity", "channel").out
+    refused = studio("sweep", *SMALL, "--granularity", "2:4")
+    assert refused.status == 1
+    assert "one sparsity, 0.5" in refused.err
+
+
+def test_points_that_are_precise_enough_are_said_to_be_stopped(studio: Studio) -> None:
+    args = ("sweep", "sample:digits_cnn", "--samples", "200", "--levels", "0.9")
+    result = studio(*args, "--stop-error", "50%", "--passes", "1")
+    said = " ".join(result.out.split())
+    assert "14 of 14 points were precise enough before all 200 samples; the first after " in said
+    document = studio(*args, "--stop-error", "20%", "--passes", "1", "--json").json
+    counts = {point["numSamples"] for point in _points(document)}
+    assert min(counts) < max(counts) == 200
+    assert document["complete"] is True
+    assert document["provenance"]["stopError"] == "20%"
+
+
+def test_processes_give_the_same_document(studio: Studio) -> None:
+    here = studio("sweep", *SMALL, "--json").json
+    assert studio("sweep", *SMALL, "--workers", "1", "--json").json == here
+
+
 def test_a_single_sample_has_no_error(studio: Studio) -> None:
     result = studio("sweep", "sample:digits_cnn", "--samples", "1", "--levels", "0.5")
     assert all("±" not in cell for row in result.rows()[1:] for cell in row[2:])
@@ -145,7 +176,11 @@ def test_more_levels_are_added_to_those_there_are(studio: Studio, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("options", "cause"),
-    [(("--metric", "cosine"), "--metric"), (("--data", "generated"), "--data")],
+    [
+        (("--metric", "cosine"), "--metric"),
+        (("--data", "generated"), "--data"),
+        (("--granularity", "2:4"), "--granularity"),
+    ],
 )
 def test_what_was_measured_otherwise_is_not_resumed_and_not_lost(
     studio: Studio, tmp_path: Path, options: tuple[str, ...], cause: str
@@ -211,7 +246,12 @@ def test_a_file_that_is_no_analysis(
 
 @pytest.mark.parametrize(
     "options",
-    [["--samples", "0"], ["--samples", "x"], ["--levels", "0"], ["--metric", "best"], ["-o", "-"]],
+    [
+        *(["--samples", "0"], ["--samples", "x"], ["--levels", "0"], ["--metric", "best"]),
+        *(["-o", "-"], ["--granularity", "4:2"], ["--granularity", "rows"], ["--passes", "0"]),
+        *(["--stop-error", "0"], ["--stop-error", "x%"], ["--workers", "0"]),
+        *(["--scheduler", "host"], ["--workers", "2", "--scheduler", "tcp://host:1"]),
+    ],
 )
 def test_wrong_usage(studio: Studio, two_layers: Path, options: list[str]) -> None:
     result = studio("sweep", two_layers, *options)

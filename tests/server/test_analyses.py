@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from itertools import pairwise
 from typing import Any
 
 import pytest
+
+from studio_core.errors import InvalidRequestError
+from studio_server.requests import RunRequest
 
 
 @pytest.fixture
@@ -65,11 +70,110 @@ async def test_an_unknown_choice_is_refused(api: Any, analyses: str, query: str)
 async def test_run_saves_and_get_reads(api: Any, analyses: str, kind: str) -> None:
     url = f"{analyses}/{kind}/run-1"
     assert (await api("GET", url)).status == 404
-    ran = await api("POST", url)
+    # With no body at all a run takes the defaults; a few iterations are enough for a test.
+    ran = await api("POST", url, None if kind == "loss" else {"iterations": 1, "warmup": 0})
     assert ran.status == 200
+    assert ran.json["source"] == "measured"
     assert [len(layer["sparse"]) > 5 for layer in ran.json["layerSensitivities"]] == [True] * 4
     for path in (url, url + "/", f"{analyses}/{kind}", f"{analyses}/{kind}/"):
         assert (await api("GET", path)).json == ran.json
+
+
+async def test_a_measured_performance_adds_up_to_the_run(api: Any, analyses: str) -> None:
+    options = {"sparsityLevels": [0.5], "iterations": 2, "warmup": 1, "numThreads": 1}
+    answer = await api("POST", analyses + "/perf/timed", options)
+    assert answer.status == 200, answer.body
+    document = answer.json
+    assert document["source"] == "measured" and document["complete"] is True
+    layers = {layer["id"]: layer for layer in document["layerSensitivities"]}
+    first = layers["features"]["baseline"]
+    assert first["flops"] == 236027904.0  # the seed's own figure of a measurement: 2 × MACs
+    run = document["provenance"]["run"]
+    total = sum(layer["baseline"]["timing"] for layer in layers.values())
+    assert total + run["unattributedMs"] == pytest.approx(run["total"]["median"])
+    for layer in layers.values():
+        (point,) = layer["sparse"]
+        assert point["timing"] > 0 and point["timingSpread"] >= 0
+        assert point["bytes"]["compressed"] < layer["baseline"]["bytes"]["compressed"]
+        assert point["channels"]["numChannels"] > 0
+    known = document["provenance"]
+    assert (known["iterations"], known["warmup"], known["numThreads"]) == (2, 1, 1)
+    assert known["versions"]["onnxruntime"] and known["cpu"]
+
+
+async def test_a_measured_performance_can_be_a_job(api: Any, analyses: str) -> None:
+    options = {"sparsityLevels": [0.5], "iterations": 1, "warmup": 0, "async": True}
+    answer = await api("POST", analyses + "/perf/later", options)
+    assert answer.status == 202
+    job = answer.json["job"]
+    for _ in range(600):
+        job = (await api("GET", f"/api/jobs/{job['id']}")).json["job"]
+        if job["finishedAt"]:
+            break
+        await asyncio.sleep(0.05)
+    assert (job["state"], job["done"]) == ("done", job["total"])
+    saved = (await api("GET", analyses + "/perf/later")).json
+    assert saved["complete"] is True and saved["source"] == "measured"
+
+
+async def test_one_granularity_alone_and_none_that_cannot_be_timed(api: Any, analyses: str) -> None:
+    options = {"sparsityLevels": [0.5], "iterations": 1, "warmup": 0, "granularity": "channel"}
+    answer = await api("POST", analyses + "/perf/channels", options)
+    (point,) = answer.json["layerSensitivities"][0]["sparse"]
+    assert point["timing"] is None and point["channels"]["timing"] > 0
+    refused = await api("POST", analyses + "/perf/pattern", {"granularity": "2:4"})
+    assert refused.status == 400
+    assert "'2:4' is neither" in refused.message
+    assert (await api("POST", analyses + "/perf/x", {"numThreads": 0})).status == 400
+
+
+async def test_the_estimate_can_still_be_saved(api: Any, analyses: str) -> None:
+    answer = await api("POST", analyses + "/perf/guess", {"source": "estimated"})
+    assert answer.json["source"] == "estimated"
+    assert answer.json["layerSensitivities"][0]["baseline"]["timing"] is None
+
+
+async def test_a_sweep_by_pattern_in_passes_and_processes(api: Any, analyses: str) -> None:
+    options = {"granularity": "2:4", "samples": 2, "passes": [1], "workers": 1, "stopError": "5%"}
+    answer = await api("POST", analyses + "/loss/pattern", options)
+    assert answer.status == 200, answer.body
+    known = answer.json["provenance"]
+    assert (known["granularity"], known["passes"], known["stopError"]) == ("2:4", [1, 2], "5%")
+    (point,) = answer.json["layerSensitivities"][0]["sparse"]
+    assert (point["sparsity"], point["numSamples"]) == (0.5, 2)
+    assert "fewer than the 4" in known["notMeasured"]["depthwise"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"scheduler": "tcp://169.254.169.254:80"}, "StudioApp.schedulers"),
+        ({"workers": 0}, "at least 1"),
+        ({"workers": 100_000}, "at most"),
+        ({"passes": [0]}, "'passes'"),
+        ({"passes": 3}, "'passes'"),
+        ({"stopError": 0}, "cannot stop"),
+        ({"stopError": "much"}, "cannot stop"),
+        ({"stopError": True}, "a number or a text"),
+        ({"granularity": "4:2"}, "no granularity '4:2'"),
+        ({"granularity": "2:4", "sparsityLevels": [0.9]}, "one sparsity"),
+    ],
+)
+async def test_sweeps_that_cannot_be_run(
+    api: Any, analyses: str, options: dict[str, Any], said: str
+) -> None:
+    answer = await api("POST", analyses + "/loss/refused", options)
+    assert answer.status == 400, answer.body
+    assert said in answer.message
+
+
+def test_only_the_schedulers_of_the_configuration_are_taken() -> None:
+    listed = "tcp://cluster:8786"
+    body = json.dumps({"scheduler": listed}).encode()
+    assert RunRequest.read(body, [listed]).options["scheduler"] == listed
+    for other in ([], ["tcp://cluster:87"], ["tcp://cluster:8786/"]):
+        with pytest.raises(InvalidRequestError, match="configuration lists"):
+            RunRequest.read(body, other)
 
 
 async def test_run_takes_levels(api: Any, analyses: str) -> None:

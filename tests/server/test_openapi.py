@@ -39,7 +39,7 @@ def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
             path = path.replace(regex, name)
         if not path.startswith("/api") or "(?:" in path:
             continue
-        for method in ("GET", "POST", "PUT", "DELETE"):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             inherited = handler.__name__ == "EstimateHandler" and method != "GET"
             if method in implemented(handler) and not inherited:
                 served.add((method, path))
@@ -75,7 +75,8 @@ async def test_answers_have_the_documented_shapes(api: Any, project_url: str) ->
     for kind in ("loss", "perf"):
         url = f"{project_url}/sparse-analysis/{kind}"
         check((await api("GET", url + "/approx")).json, "Analysis")
-        check((await api("POST", url + "/run")).json, "Analysis")
+        options = {"iterations": 1, "warmup": 0, "sparsityLevels": [0.5]}
+        check((await api("POST", url + "/run", options)).json, "Analysis")
     check((await api("GET", "/api/studio")).json, "About")
     check((await api("GET", "/api/projects/none")).json, "Error")
 
@@ -121,7 +122,9 @@ def test_the_live_server_keeps_to_its_document(
     project_id = ask(server, "/api/projects", wanted)["projectId"]
     run = f"/api/projects/{project_id}/sparse-analysis/loss/example"
     job = ask(server, run, {"async": True})["job"]
-    document = with_examples(project_id, job["id"])
+    plans = f"/api/projects/{project_id}/plans"
+    ask(server, plans, {"name": "known", "goal": {"minSparsity": 0.5}})
+    document = with_examples(project_id, job["id"], "known")
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     run = subprocess.run(
         [
@@ -147,13 +150,14 @@ def test_the_live_server_keeps_to_its_document(
     shutil.rmtree(tmp_path / ".schemathesis", ignore_errors=True)
 
 
-def with_examples(project_id: str, job_id: str) -> dict[str, Any]:
-    """The document with a project and a job that exist, so that requests reach into them.
+def with_examples(project_id: str, job_id: str, plan: str) -> dict[str, Any]:
+    """The document with a project, a job and a plan that exist, so that requests reach into them.
 
-    `DELETE` is left out: it would take that project from all that follows.
+    `DELETE` is left out: it would take them from all that follows.
     """
     document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
-    for name, known in (("ProjectId", project_id), ("JobId", job_id)):
+    for name, known in (("ProjectId", project_id), ("JobId", job_id), ("PlanName", plan)):
         document["components"]["parameters"][name]["schema"] = {"enum": [known, "unknown"]}
     del document["paths"]["/api/projects/{project_id}"]["delete"]
+    del document["paths"]["/api/projects/{project_id}/plans/{plan}"]["delete"]
     return document

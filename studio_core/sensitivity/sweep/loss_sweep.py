@@ -1,14 +1,15 @@
 """The measured loss sensitivity: each layer pruned alone, the model run, the outputs compared.
 
-`loss_sweep` yields a `Measurement` for each layer and level as it is known: first one
-coarse level of every layer, then whole curves, the layers that lose most first.
+`LossSweep` yields a `Measurement` for each layer and level as it is known: first one
+coarse level of every layer, then whole curves, the layers that lose most first. In several
+passes each takes more samples; a point that is precise enough sees no more of them.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,14 +19,30 @@ import numpy as np
 from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, PerSample
-from studio_core.evaluation.runtime import Array, RuntimeModel
 from studio_core.layers.layer import Layer
-from studio_core.layers.weight import Weight
 from studio_core.models.model import Model
-from studio_core.pruning.masks import BoolArray, ElementRanking
+from studio_core.sensitivity.analysis import FloatArray
 from studio_core.sensitivity.levels import checked_levels
-from studio_core.sensitivity.sweep.optimized import PlacedWeight, optimize
-from studio_core.sensitivity.sweep.segments import SegmentedModel, State
+from studio_core.sensitivity.sweep.pattern import Pattern
+from studio_core.sensitivity.sweep.points import (
+    Measurement,
+    Point,
+    Points,
+    StopRule,
+    checkpoints,
+    median_loss,
+)
+from studio_core.sensitivity.sweep.prepared import (
+    Found,
+    PreparedSweep,
+    Task,
+    find_units,
+    whole_batches,
+)
+from studio_core.sensitivity.sweep.tasks import SweepOrder, measured_versions
+from studio_core.sensitivity.sweep.workers import Workers, results, split
+
+__all__ = ["DEFAULT_LOSS_LEVELS", "LossSweep", "Measurement", "SweepSettings"]
 
 DEFAULT_LOSS_LEVELS = (0.05, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 """The original Studio's levels of the measured sweep, without the baseline 0."""
@@ -37,34 +54,32 @@ _LAYERS_AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One layer at one sparsity: the mean degradation over the samples, positive = worse.
+class SweepSettings:
+    """What to measure.
 
-    ``standard_error`` is that of the mean, from the differences sample by sample; None
-    for a single sample.
+    ``levels`` None takes the usual ones, ``batch_size`` None chooses by the cost of a sample.
+    ``granularity`` is ``element``, ``channel``, or N:M such as ``2:4``, which has one level.
+    ``passes`` are numbers of samples to be reached one after the other (all come last);
+    ``stop_error`` is the standard error at which a point stops (`StopRule.of`), None never.
+    ``num_workers`` counts threads, where the sweep is given no `Workers`.
     """
 
-    layer_id: str
-    sparsity: float
-    value: float
-    standard_error: float | None
-    num_samples: int
-
-
-@dataclass(frozen=True)
-class SweepSettings:
-    """What to measure; ``batch_size`` None chooses by the cost of a sample."""
-
-    levels: Sequence[float] = DEFAULT_LOSS_LEVELS
+    levels: Sequence[float] | None = None
     batch_size: int | None = None
     num_workers: int = 2
+    granularity: str = "element"
+    passes: Sequence[int] | None = None
+    stop_error: float | str | StopRule | None = None
 
 
 class LossSweep:
     """One sweep over the prunable ``layers`` of ``model`` on ``samples``.
 
     ``skipped`` says, by layer id, why a layer cannot be measured. Iterating measures all
-    but what is in ``done``, the measurements of an interrupted sweep.
+    but what is in ``done``, the measurements of an interrupted sweep; it is done once.
+    ``num_done`` of ``num_measurements`` says how far it is. ``scale`` is the loss that matters
+    to a relative stop rule; found by the sweep itself unless it goes on from one. ``workers``
+    run it, or threads of this process.
     """
 
     def __init__(
@@ -75,35 +90,49 @@ class LossSweep:
         metric: LossMetric,
         settings: SweepSettings | None = None,
         done: Sequence[Measurement] = (),
+        *,
+        scale: float | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        self.done = tuple(done)
         self.settings = settings or SweepSettings()
-        self.levels = checked_levels(self.settings.levels)
+        self.pattern = Pattern.named(self.settings.granularity)
+        self.levels = _levels(self.settings.levels, self.pattern)
+        self.stop = StopRule.of(self.settings.stop_error)
         self.metric = metric
         self.samples = samples
         self.model = model
+        self.scale = scale
         if metric.needs_labels and samples.labels is None:
             raise InvalidRequestError(
                 f"The metric '{metric.name}' needs labels. Add an array 'labels' to the data, "
                 "or choose a metric without labels, such as 'softmax_kl'."
             )
-        self.units, self.skipped = _measurable(layers)
-        self._weights = {n: _weight(unit[0]).tensor.read() for n, unit in self.units.items()}
+        self.units, self.skipped = find_units(model, layers, self.pattern)
         self.batch_size = self._batch_size(layers)
-        self._batches = self._whole_batches()
+        self._batches = whole_batches(model, samples, self.batch_size)
+        sizes = [len(next(iter(feed.values()))) for feed, _ in self._batches]
+        self._seen = np.cumsum(sizes).tolist()
+        self._ends = checkpoints(self.settings.passes, sizes, stops=self.stop is not None)
+        self._workers = workers
+        self._baselines: dict[int, PerSample] = {}
+        self.done = tuple(done)
+        self._points = Points(self._earlier(done))
+        self._complete_before = frozenset(filter(self._is_complete, self._all_points()))
+        self.num_done = sum(
+            len(self.units[name]) * len(self._ends) for name, _ in self._complete_before
+        )
+        self._is_started = False
 
-    def _whole_batches(self) -> list[tuple[dict[str, Array], Array | None]]:
-        """The samples in batches; a model of fixed batch size takes no shorter last one."""
-        batches = list(self.samples.batches(self.batch_size))
-        if self.model.batch > 1:
-            whole = self.samples.num_samples // self.batch_size
-            if not whole:
-                raise InvalidRequestError(
-                    f"The model takes batches of {self.model.batch} samples; there are "
-                    f"{self.samples.num_samples}. Give at least {self.model.batch}."
-                )
-            return batches[:whole]
-        return batches
+    def _earlier(self, done: Iterable[Measurement]) -> Iterator[tuple[Point, Measurement]]:
+        """What was measured before of whole weights: of every layer that reads one."""
+        found = {(m.layer_id, m.sparsity): m for m in done}
+        for name, level in self._all_points():
+            keys = [(layer.id, level) for layer in self.units[name]]
+            if all(key in found for key in keys):
+                yield (name, level), found[keys[0]]
+
+    def _all_points(self) -> Iterator[Point]:
+        return ((name, level) for name in self.units for level in self.levels.tolist())
 
     def _batch_size(self, layers: Sequence[Layer]) -> int:
         if self.model.batch > 1:
@@ -116,9 +145,23 @@ class LossSweep:
         return max(1, min(_LARGEST_BATCH, int(_MACS_A_BATCH / macs)))
 
     @property
+    def num_samples(self) -> int:
+        """How many samples a point sees that does not stop."""
+        return int(self._seen[-1])
+
+    @property
+    def passes(self) -> tuple[int, ...]:
+        """How many samples have been seen after each pass."""
+        return tuple(int(self._seen[end - 1]) for end in self._ends)
+
+    @property
     def num_measurements(self) -> int:
-        """How many measurements there are in all, those already done included."""
-        return sum(len(unit) for unit in self.units.values()) * self.levels.size
+        """How many measurements there are in all passes, those already done included.
+
+        A point that stops early counts as measured in the passes that it leaves out.
+        """
+        num_layers = sum(len(unit) for unit in self.units.values())
+        return num_layers * self.levels.size * len(self._ends)
 
     @cached_property
     def model_sha256(self) -> str:
@@ -129,185 +172,129 @@ class LossSweep:
         return self.samples.sha256()
 
     @cached_property
-    def runtime(self) -> RuntimeModel:
-        return RuntimeModel(self.model.path, list(self.units))
+    def versions(self) -> dict[str, str]:
+        return measured_versions()
 
     @cached_property
-    def segmented(self) -> SegmentedModel:
-        return SegmentedModel(optimize(self.runtime, self._unshared_weights()))
+    def prepared(self) -> PreparedSweep:
+        """The sweep in this process."""
+        return PreparedSweep(self.model, self.units, self._batches, self.metric, self.pattern)
 
-    def _unshared_weights(self) -> dict[str, Array]:
-        """Weights of one layer, their zero being 0, that may be pruned in the optimised graph."""
-        return {
-            name: values
-            for name, values in self._weights.items()
-            if len(self.units[name]) == 1 and _weight(self.units[name][0]).quantization is None
-        }
-
-    @cached_property
-    def _references(self) -> list[list[Array]]:
-        """What each batch's outputs are compared with: dense outputs, or labels."""
-        if self.metric.needs_labels:
-            return [[np.asarray(labels)] for _, labels in self._batches]
-        return self._dense_outputs
-
-    @cached_property
-    def _dense_outputs(self) -> list[list[Array]]:
-        session = self.runtime.session()
-        return [session.run(None, feed) for feed, _ in self._batches]
-
-    @cached_property
+    @property
     def baseline(self) -> PerSample:
-        """The metric of the dense model, one value a sample."""
-        pairs = zip(self._dense_outputs, self._references, strict=True)
-        return np.concatenate([self.metric.compare(out, ref) for out, ref in pairs])
+        """The metric of the dense model, one value a sample, of the samples seen so far.
+
+        Before any was seen, of the first pass.
+        """
+        if not self._baselines:
+            is_done = self.num_done >= self.num_measurements
+            batches = range(self._ends[-1 if is_done else 0])
+            self._baselines = {i: self.prepared.baseline(i) for i in batches}
+        return np.concatenate([self._baselines[i] for i in sorted(self._baselines)])
 
     def __iter__(self) -> Iterator[Measurement]:
-        coarse = self.levels[[int(np.argmin(np.abs(self.levels - _COARSE_LEVEL)))]]
-        rest = np.setdiff1d(self.levels, coarse)
-        losses = {m.layer_id: m.value for m in self.done if m.sparsity == coarse[0]}
-        for measurement in self._pass(list(self.units), coarse):
-            losses[measurement.layer_id] = measurement.value
-            yield measurement
-        if not rest.size:
-            return
-        ranked = sorted(self.units, key=lambda n: -losses[self.units[n][0].id])
-        half = -(-len(ranked) // 2)
-        yield from self._pass(ranked[:half], rest)
-        yield from self._pass(ranked[half:], rest)
-
-    def _pass(self, names: Sequence[str], levels: np.ndarray) -> Iterator[Measurement]:
-        """Measure the weights ``names`` at ``levels``; in the graph's order, which is cheapest."""
-        wanted = {name: self._missing(name, levels) for name in names}
-        wanted = {name: missing for name, missing in wanted.items() if missing}
-        if not wanted:
-            return
-        workers = ThreadPoolExecutor(self.settings.num_workers)
-        waiting: deque[Future[list[Measurement]]] = deque()
         try:
-            for job in self._jobs(wanted):
-                waiting.append(workers.submit(job))
+            yield from self._sweep()
+        finally:
+            if self._workers is not None:
+                self._workers.stop()
+
+    def _sweep(self) -> Iterator[Measurement]:
+        coarse = float(self.levels[np.argmin(np.abs(self.levels - _COARSE_LEVEL))])
+        rest = [level for level in self.levels.tolist() if level != coarse]
+        for end in self._ends:
+            yield from self._pass(list(self.units), [coarse], end)
+            best = {name: self._points.best((name, coarse)) for name in self.units}
+            losses = {name: found.value for name, found in best.items() if found is not None}
+            if self.scale is None:
+                self.scale = median_loss(losses)
+            ranked = sorted(losses, key=losses.__getitem__, reverse=True)
+            half = -(-len(ranked) // 2)
+            yield from self._pass(ranked[:half], rest, end)
+            yield from self._pass(ranked[half:], rest, end)
+
+    def _pass(
+        self, names: Sequence[str], levels: Sequence[float], end: int
+    ) -> Iterator[Measurement]:
+        """Measure what is not settled, up to the batch ``end``, in the graph's order."""
+        wanted: dict[int, dict[str, tuple[float, ...]]] = {}
+        for name in sorted(names, key=list(self.units).index):
+            for level in levels:
+                if self._is_left_out((name, level), end):
+                    is_counted = (name, level) in self._complete_before
+                    self.num_done += 0 if is_counted else len(self.units[name])
+                    continue
+                first = self._points.num_batches.get((name, level), 0)
+                by_name = wanted.setdefault(first, {})
+                by_name[name] = (*by_name.get(name, ()), level)
+        for first, points in wanted.items():
+            for found in self._run(list(points.items()), first, end):
+                self._points.add((found.name, found.level), found.end, found.values)
+                for layer in self.units[found.name]:
+                    self.num_done += 1
+                    yield self._points.measurement((found.name, found.level), layer.id)
+
+    def _is_left_out(self, point: Point, end: int) -> bool:
+        """Whether a point needs no more samples, or has seen as many before this sweep."""
+        best = self._points.best(point)
+        if best is None:
+            return False
+        is_met = self.stop is not None and self.stop.is_met(best, self.scale)
+        return is_met or best.num_samples >= self._seen[end - 1]
+
+    def _is_complete(self, point: Point) -> bool:
+        best = self._points.best(point)
+        return best is not None and best.num_samples >= self.num_samples
+
+    def _run(
+        self, points: list[tuple[str, tuple[float, ...]]], first: int, end: int
+    ) -> Iterator[Found]:
+        if self._workers is None:
+            yield from self._run_here(Task(tuple(points), first, end))
+            return
+        if not self._is_started:
+            self._workers.start(self._order(), self.samples)
+            self._is_started = True
+        tasks = split(points, first, end, self._workers.num_workers)
+        for result in results(self._workers, tasks):
+            self._baselines.update(result.baselines)
+            yield from result.found
+
+    def _order(self) -> SweepOrder:
+        return SweepOrder(
+            uuid.uuid4().hex,
+            str(self.model.path.absolute()),
+            self.model_sha256,
+            tuple(self.model.dimensions.items()),
+            self.metric,
+            self.pattern,
+            self.batch_size,
+            tuple(self.versions.items()),
+        )
+
+    def _run_here(self, task: Task) -> Iterator[Found]:
+        threads = ThreadPoolExecutor(self.settings.num_workers)
+        waiting: deque[Future[Found]] = deque()
+        try:
+            for job in self.prepared.jobs(task):
+                waiting.append(threads.submit(job))
                 while len(waiting) > _LAYERS_AHEAD * self.settings.num_workers:
-                    yield from waiting.popleft().result()
+                    yield waiting.popleft().result()
             while waiting:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         finally:  # whoever stops asking does not wait for what is queued
-            workers.shutdown(cancel_futures=True)
-
-    def _missing(self, name: str, levels: np.ndarray) -> list[float]:
-        """The levels at which some layer of the weight is not measured yet."""
-        ids = [layer.id for layer in self.units[name]]
-        return [s for s in levels.tolist() if not all((i, s) in self._done_keys for i in ids)]
-
-    @cached_property
-    def _done_keys(self) -> set[tuple[str, float]]:
-        return {(m.layer_id, m.sparsity) for m in self.done}
-
-    def _jobs(
-        self, wanted: Mapping[str, Sequence[float]]
-    ) -> Iterator[Callable[[], list[Measurement]]]:
-        """One job a layer and level, the tensors in front of the layer being at hand."""
-        segmented = self.segmented
-        states = [segmented.begin(feed) for feed, _ in self._batches]
-        last = max((i for i, name in enumerate(segmented.layers) if name in wanted), default=-1)
-        for position, name in enumerate(segmented.layers[: last + 1]):
-            if name in wanted:
-                ranking = self._ranking(name, segmented.place(position))
-                for level in wanted[name]:
-                    yield _Job(self, name, level, ranking, position, tuple(states))
-            states = [segmented.advance(state, position) for state in states]
-        for name in wanted.keys() - set(segmented.layers):
-            for level in wanted[name]:
-                yield _Job(self, name, level, self._ranking(name, None), None, ())
-
-    def _ranking(self, name: str, place: PlacedWeight | None) -> _Ranking:
-        magnitudes = _weight(self.units[name][0]).magnitudes()
-        shaped = magnitudes.reshape(self._weights[name].shape)
-        stored = None if place is None else place.arranged(shaped)
-        return _Ranking(ElementRanking.of(magnitudes), stored)
-
-    def measurements(
-        self, name: str, level: float, outputs: list[list[Array]]
-    ) -> list[Measurement]:
-        """The measurement of a weight for each of its layers."""
-        pairs = zip(outputs, self._references, strict=True)
-        values = np.concatenate([self.metric.compare(out, ref) for out, ref in pairs])
-        worse = self.metric.degradation(values, self.baseline)
-        count = worse.size
-        error = float(worse.std(ddof=1) / math.sqrt(count)) if count > 1 else None
-        return [
-            Measurement(layer.id, level, float(worse.mean()), error, count)
-            for layer in self.units[name]
-        ]
-
-    def run_whole(self, name: str, removed: BoolArray) -> list[list[Array]]:
-        """The slow way, for a weight that has no place of its own in the optimised graph."""
-        session = self.runtime.session({name: self.pruned_weight(name, removed)})
-        return [session.run(None, feed) for feed, _ in self._batches]
-
-    def pruned_weight(self, name: str, removed: BoolArray) -> Array:
-        weight = self._weights[name]
-        zero = _weight(self.units[name][0]).stored_zero()
-        return np.where(removed.reshape(weight.shape), zero, weight)
+            threads.shutdown(cancel_futures=True)
+        self._baselines |= {i: self.prepared.baseline(i) for i in range(task.first, task.end)}
 
 
-@dataclass(frozen=True, eq=False)
-class _Ranking:
-    """A weight's magnitudes, ranked; and as the optimised graph stores them, if it does."""
-
-    elements: ElementRanking
-    stored: Array | None
-
-    def pruned(self, place: PlacedWeight, level: float, shape: tuple[int, ...]) -> Array:
-        """The stored values at ``level``."""
-        threshold = self.elements.threshold(level)
-        if threshold is None or self.stored is None:
-            return place.pruned(self.elements.pruned(level).reshape(shape))
-        return place.kept(self.stored > np.float32(threshold))
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One weight at one level; called by a worker."""
-
-    sweep: LossSweep
-    name: str
-    level: float
-    ranking: _Ranking
-    position: int | None
-    states: tuple[State, ...]
-
-    def __call__(self) -> list[Measurement]:
-        if self.position is None:
-            removed = self.ranking.elements.pruned(self.level)
-            outputs = self.sweep.run_whole(self.name, removed)
-        else:
-            segmented = self.sweep.segmented
-            shape = self.sweep.units[self.name][0].weight_shape
-            place = segmented.place(self.position)
-            stored = self.ranking.pruned(place, self.level, shape)
-            run = segmented.pruned(self.position, stored)
-            outputs = [run(state) for state in self.states]
-        return self.sweep.measurements(self.name, self.level, outputs)
-
-
-def _measurable(layers: Sequence[Layer]) -> tuple[dict[str, list[Layer]], dict[str, str]]:
-    """Weights with their layers, by name, and the layers that cannot be measured, with why."""
-    units: dict[str, list[Layer]] = defaultdict(list)
-    skipped: dict[str, str] = {}
-    for layer in layers:
-        if not layer.is_prunable or layer.weight is None:
-            continue
-        if layer.weight.tensor.scope:
-            skipped[layer.id] = "The weight is defined inside a subgraph; it was not measured."
-        else:
-            units[layer.weight.name].append(layer)
-    return dict(units), skipped
-
-
-def _weight(layer: Layer) -> Weight:
-    assert layer.weight is not None
-    return layer.weight
+def _levels(given: Sequence[float] | None, pattern: Pattern) -> FloatArray:
+    if pattern.only_level is None:
+        return checked_levels(DEFAULT_LOSS_LEVELS if given is None else given)
+    if given is not None and checked_levels(given).tolist() != [pattern.only_level]:
+        raise InvalidRequestError(
+            f"A {pattern} pattern has one sparsity, {pattern.only_level:g}. Leave the levels out."
+        )
+    return checked_levels([pattern.only_level])
 
 
 def _batch_is_free(model: Model) -> bool:

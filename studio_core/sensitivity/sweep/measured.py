@@ -6,8 +6,8 @@ data, seed, threads, versions) goes into the analysis's provenance.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,11 @@ class MeasuredLoss:
             self.add(measurement)
 
     def add(self, measurement: Measurement) -> None:
-        self._found[measurement.layer_id, measurement.sparsity] = measurement
-
-    @property
-    def num_measured(self) -> int:
-        return len(self._found)
+        """Take a measurement, unless one by more samples is known."""
+        key = measurement.layer_id, measurement.sparsity
+        known = self._found.get(key)
+        if known is None or measurement.num_samples >= known.num_samples:
+            self._found[key] = measurement
 
     def analysis(self) -> Analysis:
         """What is known so far."""
@@ -68,6 +68,7 @@ class MeasuredLoss:
             self.sweep.levels,
             np.array([np.nan if m is None else m.value for m in found]),
             standard_errors=np.array(errors),
+            num_samples=np.array([0 if m is None else m.num_samples for m in found], np.int64),
         )
 
     def _provenance(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class MeasuredLoss:
         return {
             "modelSha256": sweep.model_sha256,
             "metric": sweep.metric.name,
+            "granularity": str(sweep.pattern),
             "baseline": float(sweep.baseline.mean()),
             "numSamples": sweep.samples.num_samples,
             "generatedData": sweep.samples.generated,
@@ -83,7 +85,18 @@ class MeasuredLoss:
             "batchSize": sweep.batch_size,
             "numThreads": 1,
             "notMeasured": dict(sweep.skipped),
-            "versions": {name: version(name) for name in ("onnxruntime", "onnx", "numpy")},
+            "versions": sweep.versions,
+            **self._stopping(),
+        }
+
+    def _stopping(self) -> dict[str, Any]:
+        """How points were allowed to see fewer samples; ``stopScale`` as in `StopRule`."""
+        stop = self.sweep.stop
+        scale = self.sweep.scale if stop is not None and stop.is_relative else None
+        return {
+            "passes": list(self.sweep.passes),
+            "stopError": None if stop is None else str(stop),
+            "stopScale": scale,
         }
 
 
@@ -103,7 +116,9 @@ def measurements_of(analysis: Analysis) -> list[Measurement]:
     """The measured points of an earlier analysis, from which a sweep may go on."""
     count = int(analysis.provenance.get("numSamples", 0))
     return [
-        Measurement(curve.layer_id, float(level), float(value), _error(curve, i), count)
+        Measurement(
+            curve.layer_id, float(level), float(value), _error(curve, i), _count(curve, i, count)
+        )
         for curve in analysis.curves
         if isinstance(curve, LossCurve)
         for i, (level, value) in enumerate(zip(curve.sparsities, curve.losses, strict=True))
@@ -117,8 +132,22 @@ def _error(curve: LossCurve, position: int) -> float | None:
     return float(curve.standard_errors[position])
 
 
+def _count(curve: LossCurve, position: int, default: int) -> int:
+    return default if curve.num_samples is None else int(curve.num_samples[position])
+
+
+def scale_of(analysis: Analysis) -> float | None:
+    """The loss that mattered to the stop rule of an earlier analysis; None if it had none."""
+    scale = analysis.provenance.get("stopScale")
+    return float(scale) if isinstance(scale, (int, float)) and math.isfinite(scale) else None
+
+
 def continues(analysis: Analysis, sweep: LossSweep) -> bool:
-    """Whether an earlier analysis measured the same thing, so that its points still hold."""
+    """Whether an earlier analysis measured the same thing, so that its points still hold.
+
+    Passes and stopping may differ: a point says how many samples it has seen.
+    """
     earlier, now = analysis.provenance, MeasuredLoss(sweep, analysis.name)._provenance()
     same = ("modelSha256", "metric", "numSamples", "dataSha256", "batchSize", "versions")
-    return all(earlier.get(key) == now[key] for key in same)
+    is_same = all(earlier.get(key) == now[key] for key in same)
+    return is_same and analysis.granularity == now["granularity"]

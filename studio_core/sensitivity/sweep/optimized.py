@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from studio_core.evaluation.runtime import Array, RuntimeModel, session_options
 from studio_core.pruning.masks import BoolArray
 
-_DATA_FILE = "weights.bin"
+DATA_FILE = "weights.bin"
+"""The file in which the initializers of an `OptimizedModel` are said to be."""
+
 _SMALLEST_EXTERNAL_BYTES = 64
 _CHANNEL_BLOCKS = (8, 16)
 
@@ -74,7 +76,7 @@ def optimize(model: RuntimeModel, weights: dict[str, Array]) -> OptimizedModel:
         options = session_options()
         options.optimized_model_filepath = str(path)
         options.add_session_config_entry(
-            "session.optimized_model_external_initializers_file_name", _DATA_FILE
+            "session.optimized_model_external_initializers_file_name", DATA_FILE
         )
         options.add_session_config_entry(
             "session.optimized_model_external_initializers_min_size_in_bytes",
@@ -84,7 +86,9 @@ def optimize(model: RuntimeModel, weights: dict[str, Array]) -> OptimizedModel:
         options.add_session_config_entry("session.disable_prepacking", "1")
         model.session(options=options)
         proto = onnx.load(str(path), load_external_data=False)
-        arrays = dict(_external_arrays(proto, path.with_name(_DATA_FILE)))
+        data = _data(path.with_name(DATA_FILE))
+        arrays = dict(_external_arrays(proto.graph.initializer, data))
+        _embed_inner(proto, data)
     inline = {t.name for t in proto.graph.initializer} - set(arrays)
     for tensor in proto.graph.initializer:
         if tensor.name in inline:
@@ -103,16 +107,36 @@ def optimize(model: RuntimeModel, weights: dict[str, Array]) -> OptimizedModel:
     return OptimizedModel(proto, external, placed)
 
 
-def _external_arrays(proto: onnx.ModelProto, file: Path) -> Iterator[tuple[str, Array]]:
-    data = np.fromfile(file, np.uint8) if file.exists() else np.zeros(0, np.uint8)
-    for tensor in proto.graph.initializer:
+def _data(file: Path) -> Array:
+    return np.fromfile(file, np.uint8) if file.exists() else np.zeros(0, np.uint8)
+
+
+def _external_arrays(
+    tensors: Iterable[onnx.TensorProto], data: Array
+) -> Iterator[tuple[str, Array]]:
+    for tensor in tensors:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
-        entries = {e.key: e.value for e in tensor.external_data}
-        offset, length = int(entries["offset"]), int(entries["length"])
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        raw = data[offset : offset + length]
-        yield tensor.name, np.array(raw).view(dtype).reshape(tuple(tensor.dims))
+        raw = np.array(_external_bytes(tensor, data))
+        yield tensor.name, raw.view(dtype).reshape(tuple(tensor.dims))
+
+
+def _external_bytes(tensor: onnx.TensorProto, data: Array) -> Array:
+    entries = {e.key: e.value for e in tensor.external_data}
+    offset, length = int(entries["offset"]), int(entries["length"])
+    return data[offset : offset + length]
+
+
+def _embed_inner(proto: onnx.ModelProto, data: Array) -> None:
+    """Put the constants of subgraphs into them: onnxruntime takes none from outside there."""
+    for node in every_node(proto.graph.node):
+        for graph in _subgraphs(node):
+            for tensor in graph.initializer:
+                if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                    tensor.raw_data = _external_bytes(tensor, data).tobytes()
+                    tensor.data_location = onnx.TensorProto.DEFAULT
+                    del tensor.external_data[:]
 
 
 def _make_external(proto: onnx.ModelProto, places: set[tuple[str, str]]) -> None:
@@ -123,21 +147,71 @@ def _make_external(proto: onnx.ModelProto, places: set[tuple[str, str]]) -> None
             tensor.ClearField("raw_data")
             tensor.ClearField("float_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value=_DATA_FILE)
+            tensor.external_data.add(key="location", value=DATA_FILE)
 
 
 def _find_places(
     arrays: dict[str, Array], weights: dict[str, Array], proto: onnx.ModelProto
 ) -> dict[str, tuple[str, str]]:
     """For each weight the only initializer with its values, and the layout; unique or none."""
-    used = [name for node in proto.graph.node for name in node.input if name in arrays]
-    times = Counter(used)
+    times = Counter(name for name in reads(proto.graph.node) if name in arrays)
     candidates = [name for name in arrays if times[name] == 1]
     exact = _matches(arrays, weights, candidates, _fingerprint, _same_values)
     rest = {name: w for name, w in weights.items() if name not in exact and w.ndim > 2}
     taken = {initializer for initializer, _ in exact.values()}
     free = [name for name in candidates if name not in taken]
     return exact | _matches(arrays, rest, free, lambda array: array.dtype.str, _scaled_values)
+
+
+def every_node(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """The nodes with those of their subgraphs."""
+    for node in nodes:
+        yield node
+        for graph in _subgraphs(node):
+            yield from every_node(graph.node)
+
+
+def reads(nodes: Iterable[onnx.NodeProto]) -> list[str]:
+    """Names that the nodes read, as often as they do; of their subgraphs, names from outside."""
+    names: list[str] = []
+    for node in nodes:
+        names.extend(name for name in node.input if name)
+        for graph in _subgraphs(node):
+            own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+            own.update(name for inner in graph.node for name in inner.output)
+            used = [*reads(graph.node), *(output.name for output in graph.output)]
+            names.extend(name for name in used if name not in own)
+    return names
+
+
+def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+class SoleReaders:
+    """Which weights of a graph are read by one layer and by nothing else.
+
+    What else reads one (to take its mean, say) may be folded into another constant when the
+    graph is optimised, which pruning the weight there would not change.
+    """
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._times = Counter(reads(graph.node)) + Counter(o.name for o in graph.output)
+        self._readers = {name: n for n in every_node(graph.node) for name in n.input if name}
+
+    def leads_to(self, name: str, output: str) -> bool:
+        """Whether all that reads ``name``, through single readers, is the node of ``output``."""
+        while self._times[name] == 1 and name in self._readers:
+            outputs = [made for made in self._readers[name].output if made]
+            if output in outputs:
+                return True
+            if len(outputs) != 1:
+                return False
+            name = outputs[0]
+        return False
 
 
 def _matches(

@@ -70,6 +70,10 @@ class PerfMeasurement:
     comparison: Comparison
     num_channels: int | None = None
 
+    @property
+    def granularity(self) -> Granularity:
+        return Granularity.ELEMENT if self.num_channels is None else Granularity.CHANNEL
+
 
 class PerfSweep:
     """One sweep over the prunable ``layers`` of ``model``; iterating measures.
@@ -134,22 +138,28 @@ class PerfSweep:
         """Whether the data was generated; for a dense runtime that changes no time."""
         return self._samples is None or self._samples.generated
 
-    def flops(self, layer: Layer, sparsity: float) -> float:
-        """2 × MACs that are left for one sample, without the bias; NaN where unknown.
+    def share_left(self, layer: Layer, sparsity: float) -> float:
+        """Share of the layer's weights, and of its work, that is left; NaN where unknown.
 
         For single weights it is what would be left if the runtime skipped every zero, for
-        channels what the smaller layer computes.
+        channels what the smaller layer holds and computes.
         """
-        if layer.macs is None:
-            return math.nan
         if self.granularity is Granularity.ELEMENT:
-            left = 1.0 - int(num_pruned(layer.weight_size, sparsity)) / max(1, layer.weight_size)
-        else:
-            smaller = self._smaller[layer.id]
-            if isinstance(smaller, str):
-                return math.nan
-            left = smaller.num_kept(sparsity) / smaller.num_channels
-        return 2.0 * layer.macs * left
+            return 1.0 - int(num_pruned(layer.weight_size, sparsity)) / max(1, layer.weight_size)
+        smaller = self._smaller[layer.id]
+        if isinstance(smaller, str):
+            return math.nan
+        return smaller.num_kept(sparsity) / smaller.num_channels
+
+    def num_channels(self, layer: Layer, sparsity: float) -> float:
+        """Output channels left of a layer; NaN where they cannot be cut."""
+        smaller = self._smaller[layer.id]
+        return math.nan if isinstance(smaller, str) else float(smaller.num_kept(sparsity))
+
+    def flops(self, layer: Layer, sparsity: float) -> float:
+        """2 × MACs that are left for one sample, without the bias; NaN where unknown."""
+        macs = math.nan if layer.macs is None else layer.macs
+        return 2.0 * macs * self.share_left(layer, sparsity)
 
     def __iter__(self) -> Iterator[PerfMeasurement]:
         if self.granularity is Granularity.CHANNEL:
@@ -171,7 +181,8 @@ class PerfSweep:
         return self.engine.load(self.model, self.prunable)
 
     @cached_property
-    def _feed(self) -> dict[str, Array]:
+    def feed(self) -> dict[str, Array]:
+        """One batch, on which the model runs."""
         samples = self._samples or generate_samples(self.model, self.batch_size)
         if samples.num_samples < self.batch_size:
             raise InvalidRequestError(
@@ -187,7 +198,7 @@ class PerfSweep:
             if not layers:
                 continue
             pruned = self._loaded.replaced(_pruned_weights(measured, level))
-            probes: list[Probe] = [m.probe(self._feed) for m in (self._loaded, pruned)]
+            probes: list[Probe] = [m.probe(self.feed) for m in (self._loaded, pruned)]
             dense, sparse = take_turns(probes, self.settings.warmup, self.settings.iterations)
             for layer in layers:
                 if layer.id not in dense.layers_ms or layer.id not in sparse.layers_ms:

@@ -11,17 +11,21 @@ are pieces of the very graph that onnxruntime optimised, run without further opt
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto
 
 from studio_core.evaluation.runtime import Array, make_session, session_options, to_value
-from studio_core.sensitivity.sweep.optimized import OptimizedModel, PlacedWeight
+from studio_core.sensitivity.sweep.optimized import DATA_FILE, OptimizedModel, PlacedWeight, reads
+
+_DATA_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 
 State = dict[str, ort.OrtValue]
 """Tensors alive at a cut, by name."""
@@ -57,6 +61,8 @@ class _Piece:
     """None where there are no nodes: the first layer may be the first node."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    weights: tuple[ort.OrtValue, ...] = ()
+    """The values that the session reads; it does not keep them alive."""
 
     def run(self, state: Mapping[str, ort.OrtValue]) -> State:
         if self.session is None:
@@ -75,6 +81,8 @@ class SegmentedModel:
     def __init__(self, model: OptimizedModel) -> None:
         self._model = model
         self._nodes = list(model.proto.graph.node)
+        self._folder = tempfile.TemporaryDirectory(prefix="studio-")
+        Path(self._folder.name, DATA_FILE).touch()
         by_initializer = {place.initializer: name for name, place in model.places.items()}
         found = [
             (position, by_initializer[name])
@@ -194,9 +202,9 @@ class SegmentedModel:
         constants = {t.name: t for t in self._initializers(nodes) if t.name != open_weight}
         made = {name for node in nodes for name in node.output if name}
         read = dict.fromkeys(
-            name for name in _reads(nodes) if name not in made and name not in constants
+            name for name in reads(nodes) if name not in made and name not in constants
         )
-        later = set(_reads(self._nodes[end:])) | set(self.output_names)
+        later = set(reads(self._nodes[end:])) | set(self.output_names)
         outputs = [n for node in nodes for n in node.output if n in later]
         graph = onnx.GraphProto(name="segment")
         graph.node.extend(nodes)
@@ -206,24 +214,30 @@ class SegmentedModel:
         graph.output.extend(onnx.ValueInfoProto(name=name) for name in outputs)
         proto = onnx.ModelProto(ir_version=self._model.proto.ir_version, graph=graph)
         proto.opset_import.extend(self._model.proto.opset_import)
-        session = make_session(proto.SerializeToString(), self._options(constants, replaced))
+        values = {n: self._model.values[n] for n in constants if n in self._model.values}
+        values.update({n: to_value(a) for n, a in (replaced or {}).items()})
+        session = make_session(proto.SerializeToString(), self._options(values))
         for output in session.get_outputs():
             self._types[output.name] = _ELEMENT_TYPES.get(output.type, TensorProto.FLOAT)
-        return _Piece(session, tuple(read), tuple(outputs))
+        return _Piece(session, tuple(read), tuple(outputs), tuple(values.values()))
 
     def _type(self, name: str, open_weight: str | None) -> int:
         if name == open_weight:
             return self._initializer_table[name].data_type
         return self._types.get(name, TensorProto.FLOAT)
 
-    def _options(
-        self, constants: Mapping[str, TensorProto], replaced: Mapping[str, Array] | None
-    ) -> ort.SessionOptions:
+    def _options(self, values: Mapping[str, ort.OrtValue]) -> ort.SessionOptions:
+        """Options of a session that reads ``values`` where they are.
+
+        Given as external initializers they would be copied into each session. As they are
+        given here none is, but onnxruntime asks that the file they are said to be in exists.
+        """
         options = session_options(optimize=False)
-        values = {n: self._model.values[n] for n in constants if n in self._model.values}
-        values.update({n: to_value(a) for n, a in (replaced or {}).items()})
-        if values:
-            options.add_external_initializers(list(values), list(values.values()))
+        if _shares_memory():
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        options.add_session_config_entry(_DATA_FOLDER_KEY, self._folder.name)
+        for name, value in values.items():
+            options.add_initializer(name, value)
         return options
 
     @cached_property
@@ -232,21 +246,23 @@ class SegmentedModel:
 
     def _initializers(self, nodes: Sequence[onnx.NodeProto]) -> list[TensorProto]:
         table = self._initializer_table
-        return [table[name] for name in dict.fromkeys(_reads(nodes)) if name in table]
+        return [table[name] for name in dict.fromkeys(reads(nodes)) if name in table]
 
 
-def _reads(nodes: Iterable[onnx.NodeProto]) -> list[str]:
-    """Names that the nodes read, those of their subgraphs included."""
-    names: list[str] = []
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop(0)
-        names.extend(name for name in node.input if name)
-        for attribute in node.attribute:
-            for graph in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
-                waiting.extend(graph.node)
-                names.extend(output.name for output in graph.output)
-    return names
+@cache
+def _shares_memory() -> bool:
+    """Whether all sessions take their memory from one arena, made at the first call.
+
+    With one each, the many sessions of a sweep would hold twice as much in all, idle.
+    """
+    info = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    try:
+        ort.create_and_register_allocator(info, None)
+    except Exception:  # somebody in this process has registered one, or it cannot be
+        return False
+    return True
 
 
 def _typed(name: str, element_type: int) -> onnx.ValueInfoProto:

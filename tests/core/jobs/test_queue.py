@@ -40,6 +40,7 @@ def test_a_job_is_done_and_tells_of_it(make_queue: Callable[..., JobQueue], root
     assert (done.progress.done, done.progress.total, done.progress.message) == (40, 40, "layer 39")
     assert done.created_at < str(done.started_at) < str(done.finished_at)
     assert len(measured(root, "a")) == 40
+    until(lambda: told[-1].is_finished)  # it is on disk a moment before anybody is told
     states = [j.state for j in told]
     assert states == sorted(states, key=["queued", "running", "done"].index)
     assert states[0] == "queued" and states[-1] == "done"

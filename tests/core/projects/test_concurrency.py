@@ -43,6 +43,17 @@ def test_threads_of_one_process_lose_no_update(store: ProjectStore, project: Pro
     assert len(store.analyses(project.id, "loss")) == 100
 
 
+def test_no_version_of_a_plan_is_lost(store: ProjectStore, project: Project) -> None:
+    def save(number: int) -> None:
+        store.add_plan(project.id, "one", lambda version: {"version": version, "seen": []})
+        store.change_plan(project.id, "one", 1, lambda d: {**d, "seen": [*d["seen"], number]})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, range(40)))
+    assert store.plan_versions(project.id, "one") == tuple(range(1, 41))
+    assert sorted(store.plan(project.id, "one", 1)["seen"]) == list(range(40))
+
+
 def test_readers_meanwhile_see_a_whole_project(store: ProjectStore, project: Project) -> None:
     def read(_: int) -> bool:
         return all(p.fault is None and p.id == project.id for p in store.projects())

@@ -78,6 +78,11 @@ def export(store: ProjectStore, project: Project) -> object:
     return (project.folder / "exports" / "r.yaml").read_text()
 
 
+def plans(store: ProjectStore, project: Project) -> object:
+    versions = store.plan_versions(project.id, "p") if store.plans(project.id) else ()
+    return [store.plan(project.id, "p", version) for version in versions]
+
+
 def ids(store: ProjectStore, project: Project) -> object:
     for listed in store.projects():
         assert listed.fault is None
@@ -88,6 +93,9 @@ def ids(store: ProjectStore, project: Project) -> object:
 EDITS = {
     "update": Edit(lambda s, p, _: s.update(p.id, {"epochs": 4}), config),
     "analysis": Edit(lambda s, p, _: s.save_analysis(p.id, "loss", "a", {"n": 2}), analysis),
+    "plan": Edit(lambda s, p, _: s.add_plan(p.id, "p", lambda v: {"v": v}), plans),
+    "note": Edit(lambda s, p, _: s.change_plan(p.id, "p", 1, lambda d: {**d, "n": 1}), plans),
+    "no plan": Edit(lambda s, p, _: s.delete_plan(p.id, "p"), plans),
     "export": Edit(lambda s, p, _: s.save_export(p.id, "r.yaml", "new"), export),
     "create": Edit(lambda s, _, model: s.create(model, {"projectName": "new"}), ids),
     "delete": Edit(lambda s, p, _: s.delete(p.id), ids),
@@ -98,6 +106,7 @@ def fill(store: ProjectStore, model_path: Path) -> Project:
     project = store.create(model_path, {"projectName": "first", "epochs": 3})
     store.save_analysis(project.id, "loss", "a", {"n": 1})
     store.save_export(project.id, "r.yaml", "old")
+    store.add_plan(project.id, "p", lambda version: {"v": version})
     return project
 
 

@@ -333,13 +333,58 @@ def test_names_that_differ_only_in_case_are_kept_apart(
 def test_approx_is_reserved_for_the_estimate(store: ProjectStore, project: Project) -> None:
     with pytest.raises(InvalidRequestError, match="'approx' is reserved"):
         store.save_analysis(project.id, "loss", "approx", {})
-    store.save_plan(project.id, "approx", {"layers": []})
+    store.add_plan(project.id, "approx", lambda _: {"layers": []})
 
 
-def test_plans_and_exports(store: ProjectStore, project: Project) -> None:
-    store.save_plan(project.id, "first", {"layers": []})
-    assert store.plans(project.id) == ("first",)
-    assert store.plan(project.id, "first") == {"layers": []}
+def test_every_save_of_a_plan_is_a_version(store: ProjectStore, project: Project) -> None:
+    for _ in range(2):
+        store.add_plan(project.id, "first", lambda version: {"n": version})
+    store.add_plan(project.id, "second", lambda version: {"n": 10 * version})
+    assert store.plans(project.id) == ("second", "first"), "the last changed first"
+    assert store.plan_versions(project.id, "first") == (1, 2)
+    assert store.plan(project.id, "first") == {"n": 2}
+    assert store.plan(project.id, "first", 1) == {"n": 1}
+    changed = store.change_plan(project.id, "first", 1, lambda d: {**d, "note": "why"})
+    assert changed == store.plan(project.id, "first", 1) == {"n": 1, "note": "why"}
+    assert store.plans(project.id) == ("first", "second")
+    (store.plan_folder(project.id, "first") / "first-1.onnx").write_bytes(b"pruned")
+    store.delete_plan(project.id, "first")
+    assert store.plans(project.id) == ("second",)
+    for missing in (lambda: store.plan(project.id, "first"),
+                    lambda: store.plan(project.id, "second", 2),
+                    lambda: store.delete_plan(project.id, "first"),
+                    lambda: store.plan_folder(project.id, "first")):  # fmt: skip
+        with pytest.raises(NotFoundError, match=r"No pruning plan named 'first'|no version 2"):
+            missing()
+    assert not list((project.folder / "plans").glob(".*"))
+
+
+def test_a_plans_name_is_no_path_and_differs_by_more_than_case(
+    store: ProjectStore, project: Project
+) -> None:
+    store.add_plan(project.id, "Mine", lambda _: {})
+    with pytest.raises(InvalidRequestError, match="differs only in case"):
+        store.add_plan(project.id, "mine", lambda _: {})
+    for name in ("..", "a/b", "../../x", "", "nul"):
+        with pytest.raises(InvalidRequestError, match="cannot be the name of a pruning plan"):
+            store.add_plan(project.id, name, lambda _: {})
+        with pytest.raises(InvalidRequestError):
+            store.plan(project.id, name)
+
+
+def test_a_link_out_of_the_project_is_not_followed(
+    store: ProjectStore, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "1.json").write_text("{}")
+    (project.folder / "plans" / "out").symlink_to(tmp_path / "outside")
+    with pytest.raises(ForbiddenPathError):
+        store.plan(project.id, "out")
+    with pytest.raises(ForbiddenPathError):
+        store.add_plan(project.id, "out", lambda _: {})
+
+
+def test_exports(store: ProjectStore, project: Project) -> None:
     path = store.save_export(project.id, "recipe.yaml", "modifiers: é\n")
     assert path == project.folder / "exports" / "recipe.yaml"
     assert path.read_text() == "modifiers: é\n"
