@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the command line imports this room before it knows what it 
     from studio_core.models.model import Model, ValueInfo
     from studio_core.plans import PlanEstimate, PruningPlan
     from studio_core.projects import ModelFile, Project
-    from studio_core.samples import SampleCard
+    from studio_core.samples import ModuleCard, SampleCard
 
 Document = dict[str, Any]
 
@@ -134,3 +134,8 @@ def sample_document(card: SampleCard) -> Document:
         "accuracy": card.accuracy,
         "numParameters": card.num_parameters,
     }
+
+
+def module_card_document(card: ModuleCard) -> Document:
+    """A bundled compiler module, as a page offers it."""
+    return {"name": card.name, "title": card.title, "description": card.description}

@@ -4,13 +4,17 @@
 
     wb = studio.open("model.onnx")          # the whole workbench
     studio.LayerTable("model.onnx")         # or one part of it
+    studio.explore("module.mlir")           # a compiler's graph, edited and run
 
 What a person does in a widget can be read from it in Python, and the other way round.
 """
 
 from __future__ import annotations
 
+from studio_widgets.attribute_editor import AttributeEditor
+from studio_widgets.explorer import ExplorerView, explore, explore_sample
 from studio_widgets.goal_panel import GoalPanel
+from studio_widgets.graph_view import GraphView
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel
 from studio_widgets.plan_editor import PlanEditor
@@ -23,7 +27,10 @@ open = open_workbench
 """`studio.open(model_or_project)` shows the workbench; see `open_workbench`."""
 
 __all__ = [
+    "AttributeEditor",
+    "ExplorerView",
     "GoalPanel",
+    "GraphView",
     "LayerTable",
     "MeasurePanel",
     "PlanEditor",
@@ -31,6 +38,8 @@ __all__ = [
     "SummaryCards",
     "VerifyPanel",
     "WorkbenchView",
+    "explore",
+    "explore_sample",
     "open",
     "open_sample",
 ]

@@ -22,7 +22,8 @@ _views: dict[tuple[str, str], Any] = {}
 
 
 def view(kind: str, name: str) -> Any:
-    """The view of ``name``, made once: a ``path``, a ``project`` by its id, or a ``sample``."""
+    """The view of ``name``, made once: a ``path``, a ``project`` by its id, a bundled ``sample``
+    or ``module``."""
     if kind not in _OPENERS:
         raise InvalidRequestError(f"'{kind}' is none of {', '.join(_OPENERS)}.")
     key = (kind, name)
@@ -73,8 +74,15 @@ def _open_path(name: str) -> Any:
     return open_workbench(path)
 
 
+def _open_module(name: str) -> Any:
+    from studio_widgets.explorer import explore_sample
+
+    return explore_sample(name)
+
+
 _OPENERS: Mapping[str, Callable[[str], Any]] = {
     "path": _open_path,
     "project": open_workbench,
     "sample": open_sample,
+    "module": _open_module,
 }

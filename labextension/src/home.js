@@ -22,13 +22,13 @@ export class StudioHome extends Widget {
   async refresh() {
     try {
       const [about, { projects }] = await Promise.all([api('studio'), api('projects')]);
-      this._draw(about.samples ?? [], projects);
+      this._draw(about, projects);
     } catch (error) {
-      this._draw([], [], error.message);
+      this._draw({}, [], error.message);
     }
   }
 
-  _draw(samples, projects, fault = '') {
+  _draw({ samples = [], modules = [] }, projects, fault = '') {
     const open = button('Open a model or module …', 'studio-mod-primary', this._openDialog);
     const parts = [
       element('h1', 'studio-Home-title', 'Studio'),
@@ -37,13 +37,14 @@ export class StudioHome extends Widget {
       element('p', 'studio-Home-hint', [open, 'or double-click an .onnx, .ttir or .ttnn file in the file browser.'])
     ];
     if (fault) parts.push(element('p', 'studio-mod-failed', fault));
-    if (samples.length) parts.push(section('Try a trained model', samples.map(s => this._sample(s))));
+    const tries = [...samples.map(s => this._bundled('sample', s)), ...modules.map(m => this._bundled('module', m))];
+    if (tries.length) parts.push(section('Try one', tries));
     if (projects.length) parts.push(section('Your projects', projects.map(p => this._project(p))));
     this.node.replaceChildren(element('div', 'studio-Home-page', parts));
   }
 
-  _sample(sample) {
-    return this._card(source('sample', sample.name, sample.title), sample.description);
+  _bundled(kind, card) {
+    return this._card(source(kind, card.name, card.title), card.description);
   }
 
   _project(project) {

@@ -50,7 +50,8 @@ async function activate(app, rendermime, palette, launcher, browsers, browser, r
     home: () => openHome(app, tabs, open),
     path: what => openPath(what.name),
     project: what => openTab(app, tabs, what, services),
-    sample: what => openTab(app, tabs, what, services)
+    sample: what => openTab(app, tabs, what, services),
+    module: what => openTab(app, tabs, what, services)
   };
   const open = what => openers[what.kind](what);
   addCommands(app, { open, openPath, browsers, browser, tabs });

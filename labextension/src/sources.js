@@ -1,6 +1,6 @@
-// What can be opened: a file, a project, a bundled model, as Python in the kernel opens it.
+// What can be opened: a file, a project, a bundled model or module, as Python in the kernel opens it.
 
-/** `kind` is path, project or sample; `name` the file's path on the server, an id, a name. */
+/** `kind` is path, project, sample or module; `name` the file's path on the server, an id, a name. */
 export function source(kind, name, title) {
   return { kind, name, title: title || name };
 }

@@ -74,6 +74,44 @@ def module_memory(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class LiveSpan:
+    """Where an op stands and how long its results live: numbers of ops in a function's block."""
+
+    block: int
+    first: int
+    last: int
+
+    def covers(self, other: LiveSpan) -> bool:
+        """Whether these results are alive while the op of ``other`` runs."""
+        return self.block == other.block and self.first <= other.first <= self.last
+
+
+def live_spans(module: Operation) -> Mapping[Operation, LiveSpan]:
+    """For every op that stands directly in a function, how long its results live."""
+    functions = (o for o in module.walk() if o.name == "func.func")
+    blocks = [block for function in functions for block in function.blocks()]
+    found: dict[Operation, LiveSpan] = {}
+    for number, block in enumerate(blocks):
+        ends = _ends(block)
+        for first, operation in enumerate(block.operations):
+            last = max((ends[value] for value in operation.results), default=first)
+            found[operation] = LiveSpan(number, first, last)
+    return found
+
+
+def _ends(block: Block) -> Mapping[Value, int]:
+    """The number of the op after which a result is freed, by the rule of this module."""
+    if not any(o.name == DEALLOCATE for o in block.operations):
+        return {value: n for n, values in _last_uses(block).items() for value in values}
+    end = len(block.operations)
+    ends = {value: end for operation in block.operations for value in operation.results}
+    for number, operation in enumerate(block.operations):
+        if operation.name == DEALLOCATE:
+            ends.update(dict.fromkeys(operation.operands, number))
+    return ends
+
+
 class _Walk:
     """One pass over a block with the sums of what is alive."""
 

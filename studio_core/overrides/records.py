@@ -1,12 +1,13 @@
-"""An override and a set of them, as records."""
+"""An override and a set of them, as records; what is found about them is a `Finding`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-Severity = Literal["error", "warning", "note"]
+from studio_core.finding import Finding, Severity
+
+__all__ = ["Finding", "Override", "Overrides", "Severity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +65,3 @@ class Overrides:
             return Overrides(rest)
         kept = replace(before, attributes=values)
         return Overrides({k: kept if k == key else o for k, o in self.by_key.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about an override that a person must know before the run.
-
-    ``name`` is for code, ``hazard`` says what will go wrong, ``evidence`` what was seen,
-    ``remedy`` what to do. ``override`` is the key of the override, "" for all of them;
-    ``attribute`` the attribute it is about, "" for all of it.
-    """
-
-    name: str
-    severity: Severity
-    hazard: str
-    evidence: str
-    remedy: str
-    override: str = ""
-    attribute: str = ""

@@ -14,12 +14,17 @@ from studio_core.samples.bundled import (
     sample_path,
 )
 from studio_core.samples.generated import generate_model, generated_names
+from studio_core.samples.modules import ModuleCard, module_card, module_names, module_path
 
 __all__ = [
+    "ModuleCard",
     "SampleCard",
     "SampleData",
     "generate_model",
     "generated_names",
+    "module_card",
+    "module_names",
+    "module_path",
     "sample_card",
     "sample_data",
     "sample_names",

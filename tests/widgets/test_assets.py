@@ -15,7 +15,8 @@ from studio_widgets import _format
 from studio_widgets._assets import css, esm
 
 STATIC = Path(studio_widgets.__file__).parent / "static"
-WIDGETS = ["copy_button", "layer_table", "sensitivity_chart"]
+WIDGETS = ["copy_button", "graph_view", "layer_table", "number_list", "sensitivity_chart"]
+LARGEST = {"graph_view": 90_000}  # a whole view; every instance brings it along
 node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
 
@@ -24,7 +25,7 @@ def test_a_widget_is_one_module_without_imports(name: str) -> None:
     text = esm(name)
     assert not re.search(r"^\s*import\b", text, re.MULTILINE)
     assert re.findall(r"^export .*$", text, re.MULTILINE) == ["export default { render };"]
-    assert len(text) + len(css(name)) < 40_000
+    assert len(text) + len(css(name)) < LARGEST.get(name, 40_000)
 
 
 @pytest.mark.parametrize("file", sorted(STATIC.iterdir()), ids=lambda f: f.name)

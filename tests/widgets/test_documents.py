@@ -6,8 +6,9 @@ import nbformat
 import pytest
 
 from studio_core.errors import InvalidRequestError
-from studio_core.samples import sample_path
+from studio_core.samples import module_path, sample_path
 from studio_widgets import documents
+from studio_widgets.explorer import ExplorerView
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,9 @@ def test_a_view_is_made_once_and_keeps_what_was_done_in_it(monkeypatch):
 
 
 def test_a_kind_that_is_not_known_is_named():
-    with pytest.raises(InvalidRequestError, match="'tape' is none of path, project, sample"):
+    with pytest.raises(
+        InvalidRequestError, match="'tape' is none of path, project, sample, module"
+    ):
         documents.view("tape", "x")
 
 
@@ -42,3 +45,11 @@ def test_the_notebook_repeats_the_view_and_overwrites_none(tmp_path, monkeypatch
     exec(notebook.cells[1].source, namespace)
     assert namespace["wb"].selected_layer == view.selected_layer
     assert namespace["wb"].plan == view.plan
+
+
+def test_a_module_opens_in_the_explorer(tmp_path):
+    path = tmp_path / "copy.ttnn"
+    path.write_bytes(module_path("feed_forward").read_bytes())
+
+    assert isinstance(documents.view("module", "feed_forward"), ExplorerView)
+    assert documents.view("path", str(path)).exploration.path == path

@@ -1,0 +1,1 @@
+"""Running a module or a model without its hardware: time and accuracy of each operation."""

@@ -1,0 +1,70 @@
+"""Pieces of the explorer that only draw: its title, its sections, its slowest operations."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import ipywidgets
+
+from studio_core.explorer.exploration import Exploration
+from studio_core.explorer.running import ExecutedRun
+from studio_core.graphs.overlays import PERF_DATA, slowest
+from studio_widgets._effects import time_text
+from studio_widgets._graph_wire import name_of
+from studio_widgets._overlay_wire import value_text
+from studio_widgets.run_panel import SlowOp
+
+_MOST_SLOW = 15
+
+
+def section(title: str, part: Any) -> Any:
+    """``part`` under a heading."""
+    heading = ipywidgets.HTML(f'<div class="studio-section-title">{title}</div>')
+    section = ipywidgets.VBox([heading, part])
+    section.add_class("studio-section")
+    return section
+
+
+def slow_ops(executed: ExecutedRun) -> list[SlowOp]:
+    """The operations that took longest, the slowest first."""
+    total, overlay = executed.result.total_ns, executed.graph.overlays.get(PERF_DATA)
+    if overlay is None:
+        return []
+    return [
+        SlowOp(
+            op.node_id,
+            f"{op.label}  {name_of(executed.graph.by_id[op.node_id])}",
+            value_text(op.value, overlay.unit),
+            op.value / total if total else None,
+        )
+        for op in slowest(executed.graph, overlay, _MOST_SLOW)
+    ]
+
+
+def _peak_html(exploration: Exploration) -> str:
+    """Whether the module fits, at the op where one core holds most; "" where it is unknown."""
+    peak = exploration.peak()
+    if peak is None or not peak.l1_bytes:
+        return ""
+    name = exploration.opened.node(peak.node_id).label
+    where = f"Most L1: {peak.fraction:.0%} of a core at {html.escape(name)}"
+    if not peak.fits:
+        return f' · <strong class="studio-bad">{where}, which does not fit</strong>'
+    return f" · {where}"
+
+
+def title_html(exploration: Exploration) -> str:
+    """The file's name, the chip that is counted for, and the estimate of the whole."""
+    graph = exploration.opened.graph
+    facts = [f"{len(graph.nodes):,} nodes", f"Chip: {exploration.system.sentence}"]
+    roofline = exploration.roofline()
+    if roofline is not None and roofline.total.estimate_ms is not None:
+        unknown = f", {roofline.num_unknown:,} ops not counted" if roofline.num_unknown else ""
+        facts.append(f"Estimate: {time_text(roofline.total.estimate_ms)}{unknown}")
+    words = " · ".join(html.escape(fact) for fact in facts)
+    words += _peak_html(exploration)
+    return (
+        f'<div class="studio-explorer-title">{html.escape(exploration.path.name)}</div>'
+        f'<div class="studio-hint">{words}</div>'
+    )
