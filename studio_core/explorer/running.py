@@ -68,6 +68,8 @@ class ExecutedRun:
     times_ns: Mapping[str, float]
     """Nanoseconds by node; what the runtime fused away or has no kernel for is not there."""
     applied: tuple[Applied, ...]
+    pcc: Mapping[str, float]
+    """Correlation with full precision by node, 1 being equal; absent where it is not defined."""
     backend: Literal["cpu"] = "cpu"
 
 
@@ -180,7 +182,8 @@ def _executed(
         overlays={kind: overlay for kind, overlay in overlays.items() if overlay.values},
         overrides=to_json(overrides) if overrides else None,
     )
-    return ExecutedRun(graph, policy, overrides, result, times, tuple(_applied(changes)))
+    pcc = by_node(result.pcc, node_of)
+    return ExecutedRun(graph, policy, overrides, result, times, tuple(_applied(changes)), pcc)
 
 
 def _applied(changes: Changes) -> Iterator[Applied]:
