@@ -34,7 +34,7 @@ export class StudioHome extends Widget {
       element('h1', 'studio-Home-title', 'Studio'),
       element('p', 'studio-Home-lead',
         'See what each change to a network costs, and prove it by running the result.'),
-      element('p', 'studio-Home-hint', [open, 'or double-click an .onnx, .ttir or .ttnn file in the file browser.'])
+      element('p', 'studio-Home-hint', [open, 'or double-click an .onnx, .mlir, .ttir or .ttnn file in the file browser.'])
     ];
     if (fault) parts.push(element('p', 'studio-mod-failed', fault));
     const tries = [...samples.map(s => this._bundled('sample', s)), ...modules.map(m => this._bundled('module', m))];
