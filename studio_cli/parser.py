@@ -7,8 +7,10 @@ import argparse
 from studio_cli.arguments import MODEL_HELP
 from studio_cli.commands import (
     bench,
+    compare,
     create,
     export,
+    findings,
     layers,
     loss,
     perf,
@@ -16,11 +18,15 @@ from studio_cli.commands import (
     plans,
     projects,
     prune,
+    report,
     sweep,
     verify,
 )
 
-_COMMANDS = (layers, loss, perf, sweep, bench, plan, plans, verify, prune, export, projects, create)
+_COMMANDS = (
+    layers, loss, perf, sweep, bench, plan, plans, verify, findings, compare, report, prune, export,
+    projects, create,
+)  # fmt: skip
 """In the order of the work."""
 
 _DISTRIBUTION = "studio-workbench"
@@ -51,6 +57,9 @@ Studio: look into an ONNX model, plan its pruning, and prune it.
   studio plan MODEL --sparsity 0.8       a sparsity for each layer
   studio plans project:NAME              the plans that a project keeps, with their history
   studio verify MODEL --plan plan.json   the plan run: predicted beside actual
+  studio findings MODEL                  what Studio notices, and what to do about it
+  studio compare A B                     two models, modules, plans or analyses side by side
+  studio report MODEL -o report.html     all of it in one file that opens anywhere
   studio prune MODEL --plan plan.json -o pruned.onnx
                                          the pruned model
   studio export MODEL --sparsity 0.8     the plan as a recipe, code, masks, JSON or CSV

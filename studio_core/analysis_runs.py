@@ -19,6 +19,11 @@ from studio_core.models.model import Model
 from studio_core.pruning.masks import Granularity
 from studio_core.sensitivity import Analysis, Source
 from studio_core.sensitivity.sweep.dask_workers import DaskWorkers
+from studio_core.sensitivity.sweep.data_aware import (
+    DEFAULT_ESTIMATE_SAMPLES,
+    DataAwareEstimate,
+    EstimateSettings,
+)
 from studio_core.sensitivity.sweep.engine import Engine
 from studio_core.sensitivity.sweep.loss_sweep import LossSweep, SweepSettings
 from studio_core.sensitivity.sweep.measured import (
@@ -53,6 +58,7 @@ class RunOptions:
     """What a run may be told; None leaves the choice to Studio.
 
     ``samples`` limits the number of samples, ``data`` is a path as `samples_from` reads it,
+    ``source`` DATA_AWARE estimates a loss from the data instead of measuring it,
     ``resume`` goes on from what an analysis of the same name has measured already.
     ``iterations`` and ``warmup`` count runs of a performance measurement, which computes
     with ``num_threads`` and without a ``granularity`` times single weights and channels.
@@ -131,6 +137,37 @@ def run_loss(
         yield progress
     if progress.done < sweep.num_done:  # the last points needed no more samples
         yield _progress(measured, "the rest is precise enough")
+
+
+def run_loss_estimate(
+    model: Model, layers: Sequence[Layer], samples: Samples, options: RunOptions, name: str
+) -> Iterator[RunProgress]:
+    """Estimate the loss sensitivity of all prunable layers from a few of ``samples``.
+
+    ``options.samples`` None takes `DEFAULT_ESTIMATE_SAMPLES`. It runs in this process.
+    """
+    if any((options.passes, options.stop_error, options.workers, options.scheduler)):
+        raise InvalidRequestError(
+            "Passes, a stop error, workers and a scheduler are for a measured sweep. An estimate "
+            "from a few samples takes none of them: leave them out."
+        )
+    metric = metric_named(options.metric) if options.metric else default_metric(model, samples)
+    settings = EstimateSettings(
+        options.levels or None,
+        options.batch_size,
+        options.granularity or "element",
+        options.samples or DEFAULT_ESTIMATE_SAMPLES,
+    )
+    estimate = DataAwareEstimate(model, layers, samples, metric, settings)
+
+    def progress(message: str) -> RunProgress:
+        return RunProgress(
+            estimate.num_done, estimate.num_layers, message, lambda: estimate.analysis(name)
+        )
+
+    yield progress("preparing the model")
+    for curve in estimate:
+        yield progress(curve.layer_name)
 
 
 def _workers(options: RunOptions, executor: Executor | None) -> Workers | None:

@@ -7,6 +7,7 @@
     │   ├── TruncatedModelError   begins as a model and ends too early
     │   ├── MissingDataError      its external data file is absent or too short
     │   ├── UnsafePathError       its external data points outside the model's folder
+    │   ├── LimitError            larger or deeper than the limits allow, or too slow to open
     │   └── MlirSyntaxError       a text of MLIR that is broken, with line and column
     ├── InvalidRequestError       a value that the caller can correct
     ├── InfeasibleError           a plan that no choice of sparsities can meet
@@ -52,6 +53,10 @@ class MissingDataError(InvalidModelError):
 
 class UnsafePathError(InvalidModelError):
     """The model's external data points outside the model's own folder."""
+
+
+class LimitError(InvalidModelError):
+    """The file asks for more than a limit allows; the message names the limit."""
 
 
 class MlirSyntaxError(InvalidModelError):

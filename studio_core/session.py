@@ -13,14 +13,17 @@ from studio_core.analysis_runs import (
     RunOptions,
     RunProgress,
     run_loss,
+    run_loss_estimate,
     run_perf,
 )
-from studio_core.evaluation.data import generate_samples, samples_from
+from studio_core.evaluation.data import Samples, generate_samples, samples_from
 from studio_core.layers import Layer, ModelSummary, find_layers, summarize
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.model import Model, open_model
 from studio_core.plans import Planner
 from studio_core.pruning.masks import Granularity
-from studio_core.sensitivity import Analysis, estimate_loss, estimate_perf
+from studio_core.sensitivity import Analysis, Source, estimate_loss, estimate_perf
+from studio_core.sensitivity.sweep.data_aware import DEFAULT_ESTIMATE_SAMPLES
 from studio_core.sensitivity.sweep.engine import Engine
 
 
@@ -34,9 +37,15 @@ class Session:
         self.model = model
 
     @classmethod
-    def open(cls, path: str | Path, *, dimensions: Mapping[str, int] | None = None) -> Session:
-        """Open the ONNX file at ``path``; ``dimensions`` as in `open_model`."""
-        return cls(open_model(path, dimensions=dimensions))
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        dimensions: Mapping[str, int] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Session:
+        """Open the ONNX file at ``path``; ``dimensions`` and ``limits`` as in `open_model`."""
+        return cls(open_model(path, dimensions=dimensions, limits=limits))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -106,14 +115,28 @@ class Session:
         the sweep instead of threads of this process.
         """
         settings = RunOptions(**options)
-        if data is None:
-            samples = generate_samples(self.model, settings.samples or DEFAULT_SAMPLES)
-        else:
-            samples = samples_from(data, self.model)
-            samples = samples if settings.samples is None else samples.first(settings.samples)
+        samples = self._samples(data, settings.samples, DEFAULT_SAMPLES)
         return run_loss(
             self.model, self.layers, samples, settings, "measured", earlier, executor=executor
         )
+
+    def estimate_from_data(self, data: Any = None, **options: Any) -> Iterator[RunProgress]:
+        """Estimate the loss sensitivity by running the model a little, yielding progress.
+
+        ``data`` as in `measure`; of all its samples a few are taken, spread evenly, unless
+        ``samples`` says how many of the first. Other ``options`` are ``metric``, ``levels``,
+        ``batch_size`` and ``granularity``. It ranks layers and levels nearly as a measured
+        sweep does, at a small part of its cost (sweep/data_aware.py).
+        """
+        settings = RunOptions(source=Source.DATA_AWARE, **options)
+        samples = self._samples(data, settings.samples, DEFAULT_ESTIMATE_SAMPLES)
+        return run_loss_estimate(self.model, self.layers, samples, settings, "data-aware")
+
+    def _samples(self, data: Any, wanted: int | None, num_generated: int) -> Samples:
+        if data is None:
+            return generate_samples(self.model, wanted or num_generated)
+        samples = samples_from(data, self.model)
+        return samples if wanted is None else samples.first(wanted)
 
     def measure_perf(
         self,

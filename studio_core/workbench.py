@@ -19,11 +19,14 @@ from studio_core.analysis_runs import (
     RunOptions,
     RunProgress,
     run_loss,
+    run_loss_estimate,
     run_perf,
 )
 from studio_core.errors import InvalidRequestError, NotFoundError, StorageError
 from studio_core.evaluation.data import Samples, generate_samples, samples_from
+from studio_core.guarded import Guard
 from studio_core.layers import Layer
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.model import open_model
 from studio_core.plan_runs.project_plans import ProjectPlans
 from studio_core.plans import PlanEstimate, PruningPlan
@@ -34,7 +37,7 @@ from studio_core.projects.paths import resolve_under
 from studio_core.projects.project import Project
 from studio_core.projects.store import ProjectStore
 from studio_core.samples.bundled import bundled_samples, sample_path
-from studio_core.sensitivity import Analysis, AnalysisKind, estimate_loss, estimate_perf
+from studio_core.sensitivity import Analysis, AnalysisKind, Source, estimate_loss, estimate_perf
 from studio_core.sensitivity.documents import Document, from_document, to_document
 from studio_core.sensitivity.levels import DEFAULT_LEVELS, Resolution
 from studio_core.sensitivity.magnitude import MagnitudeMetric
@@ -45,6 +48,9 @@ APPROX = "approx"
 
 SAMPLE = "sample:"
 """Before the name of a bundled model, where the path of a model or of data is asked for."""
+
+RANDOM = "random:"
+"""In place of the path of data: generated samples, even where the project has its own."""
 
 _SESSIONS_KEPT = 8
 
@@ -59,11 +65,18 @@ class Workbench:
 
     ``model_roots`` are the folders from which `create_project` may take a model, the first
     being that of relative paths; None allows any path (a notebook runs as the user anyway).
+    ``limits`` are what a model may ask for; a ``guard`` tries each file before it is opened here.
     """
 
     def __init__(
-        self, project_root: str | Path, model_roots: Sequence[str | Path] | None = None
+        self,
+        project_root: str | Path,
+        model_roots: Sequence[str | Path] | None = None,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        guard: Guard | None = None,
     ) -> None:
+        self._limits, self._guard = limits, guard
         self.store = ProjectStore(Path(project_root).expanduser())
         self._model_roots = None if model_roots is None else [Path(r) for r in model_roots]
         self._sessions: OrderedDict[tuple[str, int, int], Session] = OrderedDict()
@@ -83,9 +96,13 @@ class Workbench:
         ``sample:NAME`` is a model that comes with Studio.
         """
         path = self._resolve(model_path)
-        model = open_model(path)
+        self._try(path)
+        model = open_model(path, limits=self._limits)
         named = {**config} if config.get("projectName") else {**config, "projectName": path.stem}
-        return self.store.create(path, named, model.data_files)
+        project = self.store.create(path, named, model.data_files)
+        if self._guard is not None and project.model_path is not None:
+            self._guard.trust(project.model_path)
+        return project
 
     def project(self, project_id: str) -> Project:
         return self.store.get(project_id)
@@ -133,12 +150,17 @@ class Workbench:
             if key in self._sessions:
                 self._sessions.move_to_end(key)
                 return self._sessions[key]
-        session = Session.open(path)
+        self._try(path)
+        session = Session.open(path, limits=self._limits)
         with self._lock:
             session = self._sessions.setdefault(key, session)
             while len(self._sessions) > _SESSIONS_KEPT:
                 self._sessions.popitem(last=False)
         return session
+
+    def _try(self, path: Path) -> None:
+        if self._guard is not None:
+            self._guard.check(path)
 
     def layers(self, project_id: str) -> tuple[Layer, ...]:
         """All layers of the project's model, prunable or not, each with its status."""
@@ -169,6 +191,8 @@ class Workbench:
     ) -> Iterator[RunProgress]:
         """Measure an analysis and save it as ``name``, as far as it is, while it runs.
 
+        With ``options.source`` DATA_AWARE a loss is estimated from the data instead.
+
         Stop asking to stop the run; ``options.resume`` goes on from what is saved.
         """
         kind = _choice(AnalysisKind, kind, "kind")
@@ -189,6 +213,11 @@ class Workbench:
         self, project_id: str, kind: AnalysisKind, name: str, options: RunOptions
     ) -> Iterator[RunProgress]:
         session = self.session(project_id)
+        if options.source is Source.DATA_AWARE:
+            if kind is not AnalysisKind.LOSS:
+                raise InvalidRequestError("Only a loss can be estimated from data.")
+            samples = self.samples(project_id, options)
+            return run_loss_estimate(session.model, session.layers, samples, options, name)
         earlier = self._earlier(project_id, kind, name) if options.resume else None
         if kind is AnalysisKind.PERF:
             given = self._given_samples(project_id, options)
@@ -219,6 +248,8 @@ class Workbench:
 
     def _given_samples(self, project_id: str, options: RunOptions) -> Samples | None:
         """The data named, or the project's own; None where there is neither."""
+        if options.data == RANDOM:
+            return None
         model = self.session(project_id).model
         folder = self.project(project_id).data_folder
         if options.data is not None and options.data.startswith(SAMPLE):

@@ -32,7 +32,8 @@ class AnalysisHandler(JobAnswers):
     @web.authenticated
     @authorized
     async def post(self, project_id: str, kind: str, name: str) -> None:
-        wanted = await self.in_thread(lambda: RunRequest.read(self.body, self.app.schedulers))
+        schedulers = self.app.schedulers
+        wanted = await self.in_thread(lambda: RunRequest.read(self.body, schedulers, kind))
         if wanted.is_estimate:
             await self.answer(lambda: self._save_estimate(project_id, kind, name, wanted))
             return

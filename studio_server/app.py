@@ -13,17 +13,23 @@ from jupyter_server.extension.application import ExtensionApp, ExtensionAppJinja
 from jupyter_server.utils import url_path_join
 from traitlets import Bool, Int, List, Unicode, default
 
-from studio_core.documents import sample_document
+from studio_core.documents import module_card_document, sample_document
 from studio_core.errors import StudioError
+from studio_core.guarded import Guard
 from studio_core.jobs import JobQueue
 from studio_core.jobs.project_work import PROJECT_WORK
 from studio_core.projects import default_project_root
-from studio_core.samples import sample_card, sample_names
+from studio_core.samples import module_card, module_names, sample_card, sample_names
 from studio_core.workbench import Workbench
 from studio_server.job_events import JobEvents
+from studio_server.limits import LIMITS_HELP, LimitsTrait, limits_from
+from studio_server.model_explorer_commands import ModelExplorer
+from studio_server.model_explorer_pages import is_installed
+from studio_server.model_explorer_shown import ShownModels
 from studio_server.routes import handlers
 
 DISTRIBUTION = "studio-workbench"
+EXPLORER_FOLDER = ".explorer"
 FIRST_NOTEBOOK = Path("notebooks", "01_open_a_model.ipynb")
 
 
@@ -72,6 +78,22 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         a sweep run. By default none: the server connects only where it was told to.""",
     ).tag(config=True)
 
+    max_upload_bytes = Int(
+        512 << 20,
+        min=1,
+        help="""Largest model that may be uploaded to the explorer, in bytes; larger ones answer
+        413. Jupyter's own limit (ServerApp.max_body_size) holds as well.""",
+    ).tag(config=True)
+
+    max_running_models = Int(
+        2,
+        min=1,
+        help="""Number of models that the explorer executes at one time, each in a process of its
+        own; others wait. One model has one run at a time.""",
+    ).tag(config=True)
+
+    limits = LimitsTrait(help=LIMITS_HELP).tag(config=True)
+
     keep_jobs_on_stop = Bool(
         False,
         help="""Let the jobs that run go on when the server stops; the next one finds them.
@@ -82,9 +104,16 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
     job_work = PROJECT_WORK
     """What the worker of a job runs; tests put something small here."""
 
+    shared_guard: Guard | None = None
+    """One for all servers of a process, which outlives them; tests start many."""
+
+    guard: Guard
+
     workbench: Workbench
     jobs: JobQueue
     job_events: JobEvents
+    explorer: ModelExplorer
+    shown_models: ShownModels
     threads: ThreadPoolExecutor
 
     @default("project_root")
@@ -103,13 +132,20 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
 
     def initialize_settings(self) -> None:
         self.threads = ThreadPoolExecutor(self.num_threads, thread_name_prefix="studio")
-        self.workbench = Workbench(self.project_root, self.model_roots)
+        limits = limits_from(self.limits)
+        self.guard = self.shared_guard or Guard(limits)
+        self.workbench = Workbench(
+            self.project_root, self.model_roots, limits=limits, guard=self.guard
+        )
         try:
             self.workbench.store.make_root()
         except StudioError as error:
             # Others on this server need it even if Studio's folder cannot be made.
             self.log.warning("Studio: %s", error)
         self._start_jobs()
+        state = self.workbench.store.root / EXPLORER_FOLDER
+        self.explorer = ModelExplorer(self.model_roots, state, max_running=self.max_running_models)
+        self.shown_models = ShownModels()
 
     def _start_jobs(self) -> None:
         self.job_events = JobEvents(self._server)
@@ -119,6 +155,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             work=self.job_work,
             model_roots=self.model_roots,
             on_change=self.job_events.tell,
+            limits=limits_from(self.limits),
         )
         try:
             self.jobs.start()
@@ -130,8 +167,12 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
 
     async def stop_extension(self) -> None:
         stop = partial(self.jobs.stop, keep_workers=self.keep_jobs_on_stop)
-        await asyncio.get_running_loop().run_in_executor(None, stop)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, stop)
+        await loop.run_in_executor(None, self.explorer.stop)
         self.threads.shutdown(wait=False, cancel_futures=True)
+        if self.guard is not self.shared_guard:
+            self.guard.close()
 
     def about(self) -> dict[str, Any]:
         """What ``GET /api/studio`` answers: the version and the facts of the configuration."""
@@ -143,6 +184,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             "maxRequestBytes": self.max_request_bytes,
             "openapi": self._url("api/studio/openapi.yaml"),
             "samples": [sample_document(sample_card(name)) for name in sample_names()],
+            "modules": [module_card_document(module_card(name)) for name in module_names()],
         }
 
     def start_page_facts(self) -> dict[str, Any]:
@@ -160,6 +202,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             else None,
             "openapi_url": self._url("api/studio/openapi.json"),  # a browser shows it
             "projects_url": self._url("api/projects"),
+            "explorer_url": self._url("studio/model-explorer/") if is_installed() else None,
         }
 
     @property

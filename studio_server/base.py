@@ -48,9 +48,13 @@ class StudioHandler(ExtensionHandlerMixin, APIHandler):
     def body(self) -> bytes:
         return self.request.body
 
+    @property
+    def max_body_bytes(self) -> int:
+        return self.app.max_request_bytes
+
     async def prepare(self) -> None:  # type: ignore[override]
         await super().prepare()
-        limit = self.app.max_request_bytes
+        limit = self.max_body_bytes
         if len(self.body) > limit:
             raise web.HTTPError(413, f"The request is larger than {limit} bytes.")
 

@@ -13,7 +13,7 @@ from studio_core.errors import InvalidRequestError
 from studio_core.plan_runs.fields import refuse_unknown
 from studio_core.plan_runs.request import read_verify
 from studio_core.projects.files import parse_object
-from studio_core.sensitivity import Source
+from studio_core.sensitivity import AnalysisKind, Source
 from studio_core.sensitivity.sweep.points import StopRule
 
 T = TypeVar("T")
@@ -47,7 +47,9 @@ _RUN_OPTIONS: dict[str, type[object]] = {
 }
 _LEAST = {"samples": 1, "batchSize": 1, "iterations": 1, "warmup": 0, "numThreads": 1, "workers": 1}
 
-_SOURCES = (Source.MEASURED, Source.ESTIMATED)
+_SOURCES = (Source.MEASURED, Source.ESTIMATED, Source.DATA_AWARE)
+
+_SWEEP_ONLY = ("passes", "stopError", "workers", "scheduler")
 
 ANALYSIS_KEYS = {"loss": ("loss",), "perf": ("perf", "loss")}
 """Where a saved analysis may stand; for perf the seed's text and its example differ."""
@@ -80,8 +82,10 @@ class RunRequest:
     is_async: bool
 
     @classmethod
-    def read(cls, body: bytes, schedulers: Sequence[str] = ()) -> RunRequest:
-        """``schedulers`` are the addresses that a client may name."""
+    def read(
+        cls, body: bytes, schedulers: Sequence[str] = (), kind: str = AnalysisKind.LOSS
+    ) -> RunRequest:
+        """``schedulers`` are the addresses that a client may name; ``kind`` is what to run."""
         given = read_object(body) if body.strip() else {}
         for key, value in given.items():
             if key not in _RUN_OPTIONS:
@@ -98,10 +102,23 @@ class RunRequest:
         source = given.get("source")
         source = Source.MEASURED if source is None else source
         if source not in _SOURCES:
-            raise InvalidRequestError("Option 'source' must be measured or estimated.")
+            raise InvalidRequestError("Option 'source' must be measured, estimated or data-aware.")
+        if source == Source.DATA_AWARE:
+            _check_data_aware(given, kind)
         options = {key: v for key, v in given.items() if v is not None and key != "async"}
         levels = _levels(given.get("sparsityLevels"))
         return cls(levels, options, source == Source.ESTIMATED, bool(given.get("async")))
+
+
+def _check_data_aware(given: Mapping[str, Any], kind: str) -> None:
+    if kind != AnalysisKind.LOSS:
+        raise InvalidRequestError(
+            "Only a loss has a data-aware estimate. For performance 'source' is measured or "
+            "estimated."
+        )
+    for key in _SWEEP_ONLY:
+        if given.get(key) is not None:
+            raise InvalidRequestError(f"A data-aware estimate takes no option '{key}'.")
 
 
 def _check_sweep(given: Mapping[str, Any], schedulers: Sequence[str]) -> None:

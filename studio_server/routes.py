@@ -24,6 +24,25 @@ from studio_server.job_handlers import (
     ProjectJobsHandler,
     ResumeJobHandler,
 )
+from studio_server.model_explorer_handlers import (
+    ExtensionsHandler,
+    GraphsJsonHandler,
+    HealthHandler,
+    NewVersionHandler,
+    NodeDataHandler,
+    NotifyPathHandler,
+    ReadTextFileHandler,
+    SendCommandHandler,
+    ServerDirectorHandler,
+    UpdateConfigHandler,
+    UploadHandler,
+)
+from studio_server.model_explorer_pages import (
+    PAGE,
+    ModelExplorerAssetHandler,
+    ModelExplorerPageHandler,
+    OpenModelHandler,
+)
 from studio_server.plan_handlers import (
     ApplyPlanHandler,
     ParetoHandler,
@@ -47,6 +66,9 @@ PLANS = PROJECT + "/plans"
 PLAN = PLANS + "/([^/]+)"
 JOBS = "/api/jobs"
 JOB = JOBS + "/([^/]+)"
+# Model Explorer's own addresses, which are fixed in its front ends; Jupyter has none like them.
+EXPLORER = "/api/v1"
+EXPLORER_POST = "/apipost/v1"
 ANALYSES = PROJECT + "/sparse-analysis/(loss|perf)"
 
 # The first that matches answers: `approx` before any name, nowhere at the end.
@@ -75,7 +97,21 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/api/studio", AboutHandler),
     ("/api/studio/openapi[.]yaml", OpenApiYamlHandler),
     ("/api/studio/openapi[.]json", OpenApiJsonHandler),
+    (EXPLORER_POST + "/send_command", SendCommandHandler),
+    (EXPLORER_POST + "/upload", UploadHandler),
+    (EXPLORER_POST + "/update_config", UpdateConfigHandler),
+    (EXPLORER + "/get_extensions", ExtensionsHandler),
+    (EXPLORER + "/check_new_version", NewVersionHandler),
+    (EXPLORER + "/notify_user_provided_model_path", NotifyPathHandler),
+    (EXPLORER + "/load_graphs_json", GraphsJsonHandler),
+    (EXPLORER + "/load_node_data", NodeDataHandler),
+    (EXPLORER + "/read_text_file", ReadTextFileHandler),
+    ("/apistream/server_director", ServerDirectorHandler),
+    ("/check_health", HealthHandler),
     ("/studio", StartPageHandler),
+    (f"/{PAGE}", ModelExplorerPageHandler),
+    (f"/{PAGE}/open", OpenModelHandler),
+    (f"/{PAGE}/(.+?)", ModelExplorerAssetHandler),
     ("/api/(?:projects|jobs|studio)/.*", NowhereHandler),
 )
 

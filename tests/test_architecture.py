@@ -34,6 +34,7 @@ FORBIDDEN = {
 # Rooms of core from the ground up; a room imports from those before it only.
 ROOMS = (
     "errors",
+    "limits",
     "finding",
     "models",
     "layers",
@@ -54,6 +55,7 @@ ROOMS = (
     "overrides",
     "execution",
     "explorer",
+    "guarded",
     "session",
     "plan_runs",
     "findings",

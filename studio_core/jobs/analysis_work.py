@@ -20,7 +20,7 @@ def run(order: Order, /) -> Iterable[Step]:
     """Run the analysis that ``order`` names; it is saved while it runs."""
     from studio_core.workbench import Workbench
 
-    workbench = Workbench(order.project_root, order.model_roots)
+    workbench = Workbench(order.project_root, order.model_roots, limits=order.limits)
     options = run_options(order.options)
     return workbench.run_analysis_iter(order.project_id, order.kind, order.name, options)
 
@@ -28,8 +28,10 @@ def run(order: Order, /) -> Iterable[Step]:
 def run_options(given: Mapping[str, Any]) -> RunOptions:
     """The options of a request, in its own keys and checked there, as the core's record."""
     from studio_core.analysis_runs import RunOptions
+    from studio_core.sensitivity import Source
 
     return RunOptions(
+        source=Source(given.get("source") or Source.MEASURED),
         levels=given.get("sparsityLevels"),
         samples=given.get("samples"),
         data=given.get("data"),

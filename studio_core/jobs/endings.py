@@ -11,8 +11,8 @@ from studio_core.projects.project import now
 
 KEPT = "What was measured until then is kept; resume the job to go on."
 STOPPED = f"The server was stopped while the job was at work. {KEPT}"
-NEVER_BEGUN = "The server went away before the job had begun. Resume it to begin."
-GONE = f"The job ended together with the server that ran it. {KEPT}"
+NEVER_BEGUN = "The server or notebook went away before the job had begun. Resume it to begin."
+GONE = f"The job ended together with the server or notebook that ran it. {KEPT}"
 
 
 def ended(job: Job, report: Report, wished: JobState | None, exit_code: int | None) -> Job:

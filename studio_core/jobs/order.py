@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from studio_core.limits import DEFAULT_LIMITS, Limits
+
 
 @dataclass(frozen=True)
 class Order:
@@ -24,6 +26,7 @@ class Order:
     kind: str
     name: str
     options: Mapping[str, Any]
+    limits: Limits = DEFAULT_LIMITS
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -32,7 +35,11 @@ class Order:
     def from_text(cls, text: str) -> Order:
         values = json.loads(text)
         roots = values["model_roots"]
-        return cls(**{**values, "model_roots": None if roots is None else tuple(roots)})
+        made = {
+            "model_roots": None if roots is None else tuple(roots),
+            "limits": Limits(**values["limits"]),
+        }
+        return cls(**{**values, **made})
 
 
 class Step(Protocol):

@@ -23,7 +23,7 @@ def run(order: Order, /) -> Iterable[Step]:
     from studio_core.plan_runs.request import PlanRequest, read_verify
     from studio_core.workbench import Workbench
 
-    plans = Workbench(order.project_root, order.model_roots).plans
+    plans = Workbench(order.project_root, order.model_roots, limits=order.limits).plans
     options = {key: value for key, value in order.options.items() if key != "resume"}
     if order.kind == PLAN:
         wanted = PlanRequest.from_document({**options, "name": order.name})

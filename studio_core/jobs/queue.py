@@ -19,6 +19,7 @@ from studio_core.jobs.order import Order
 from studio_core.jobs.plan_work import PLAN_KINDS
 from studio_core.jobs.project_work import PROJECT_WORK
 from studio_core.jobs.records import JobRecords, OnChange
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.projects.names import RESERVED_ANALYSES, check_name
 from studio_core.projects.project import now
 
@@ -32,8 +33,8 @@ class JobQueue:
     """The jobs below ``project_root``, at most ``max_running`` of them at work.
 
     ``work`` names a function as `studio_core.jobs.order.Work` says. ``model_roots`` are
-    those of the workbench in the worker. ``on_change`` is called, in any thread, with each
-    job that changed.
+    those of the workbench in the worker, ``limits`` those of its models and of itself.
+    ``on_change`` is called, in any thread, with each job that changed.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class JobQueue:
         work: str = PROJECT_WORK,
         model_roots: Iterable[str | Path] | None = None,
         on_change: OnChange | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._limits = limits
         self._work = work
         self._model_roots = None if model_roots is None else tuple(map(str, model_roots))
         self._records = JobRecords(Path(project_root), on_change)
@@ -183,7 +186,7 @@ class JobQueue:
     def _worker_command(self, job: Job) -> tuple[str, ...]:
         order = Order(
             str(self._store.project_root), self._model_roots, job.id, job.attempt, self._work,
-            job.project_id, job.kind, job.name, job.options,
+            job.project_id, job.kind, job.name, job.options, self._limits,
         )  # fmt: skip
         return "-m", WORKER, order.to_text()
 

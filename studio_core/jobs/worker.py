@@ -10,12 +10,16 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
 from types import FrameType
 
-from studio_core.errors import StorageError, StudioError
+import psutil
+
+from studio_core.errors import LimitError, StorageError, StudioError
+from studio_core.guarded.resources import restrict_memory
 from studio_core.jobs.job import Job, JobProgress, JobState
 from studio_core.jobs.order import Order, Step, Work
 from studio_core.jobs.pace import Pace
@@ -30,12 +34,15 @@ from studio_core.jobs.report import (
     write_report,
 )
 from studio_core.jobs.store import JobStore
+from studio_core.limits import Limits, beyond
 
 REPORT_SECONDS = 0.2
 REPORT_SHARE = 0.05
 """Of the time, at most, that goes into reports, however slow the disk."""
 
 RECORD_SECONDS = 10.0
+_MEMORY_SHARE = 0.8
+"""Of the machine's memory, where no limit says how much."""
 
 
 class Stopped(BaseException):
@@ -83,9 +90,29 @@ def main(order: Order) -> int:
         if job is None:
             log("nobody follows this job any more")
             return EXIT_UNWANTED
-        return _work(order, job.title, Reporter(job.folder, order.attempt))
+        reporter = Reporter(job.folder, order.attempt)
+        _restrict(order.limits, reporter)
+        return _work(order, job.title, reporter)
     except Stopped:
         return EXIT_STOPPED
+
+
+def _restrict(limits: Limits, reporter: Reporter) -> None:
+    """Bound the memory and the time of this process."""
+    most = limits.max_job_memory_bytes or int(_MEMORY_SHARE * psutil.virtual_memory().total)
+    restrict_memory(most)
+    seconds = limits.max_job_seconds
+    if seconds is not None:
+        # A thread: a runtime that computes without end hears no signal.
+        timer = threading.Timer(seconds, _expire, [reporter, seconds])
+        timer.daemon = True
+        timer.start()
+
+
+def _expire(reporter: Reporter, seconds: float) -> None:
+    what = "The job takes too long"
+    reporter.finish(Outcome.FAILED, LimitError(beyond(what, "max_job_seconds", seconds)))
+    os._exit(EXIT_FAILED)  # what it has measured is saved as it goes
 
 
 def _work(order: Order, title: str, reporter: Reporter) -> int:

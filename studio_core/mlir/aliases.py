@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.mlir.source import STRING
 
-MOST_CHARACTERS = 1_000_000
-"""Of one text with its aliases put in."""
-MOST_CHARACTERS_IN_ALL = 64_000_000
+_MOST_TEXTS_IN_ALL = 64
+"""How many of the longest texts all expansions of a file may come to."""
 
 _USE = re.compile(rf"{STRING}|([#!])([A-Za-z_$][\w$]*+)(?![.\w$])")
 
@@ -34,10 +34,13 @@ class Definition:
 class Aliases:
     """The aliases of one split of a file; names with their ``#`` or ``!``."""
 
-    def __init__(self, definitions: Mapping[str, Definition]) -> None:
+    def __init__(
+        self, definitions: Mapping[str, Definition], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.definitions = definitions
         self._expanded: dict[str, str] = {}
-        self._left = MOST_CHARACTERS_IN_ALL
+        self._most = limits.max_alias_characters
+        self._left = _MOST_TEXTS_IN_ALL * self._most
         self.unresolved: list[str] = []
         self.circular: list[str] = []
 
@@ -92,7 +95,7 @@ class Aliases:
             pieces += (text[done : found.start()], replacement)
             size += len(replacement)
             done = found.end()
-            if size > min(MOST_CHARACTERS, self._left):
+            if size > min(self._most, self._left):
                 raise TooLargeError
         if not pieces:
             return text

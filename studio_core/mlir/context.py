@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from studio_core.limits import shortened
 from studio_core.mlir.aliases import Aliases, TooLargeError
 from studio_core.mlir.locations import Locations
 from studio_core.mlir.records import Attribute, Location, TensorType, Type
@@ -55,6 +56,8 @@ class Context:
         found = self._types.get(text)
         if found is None:
             found = self._types[text] = parse_type(self.expand(text))
+            if isinstance(found, TensorType):
+                self.source.limits.check_shape(shortened(text), found.shape)
         return found
 
     def types(self, text: str) -> tuple[Type, ...]:

@@ -46,6 +46,7 @@ class OperationReader:
         self.source = context.source
         self._uses: list[Uses] = []
         self._waiting: list[_Work] = []
+        self._count = 0
 
     def read(self) -> list[Operation]:
         """The operations at the outermost level, with everything inside them."""
@@ -77,12 +78,20 @@ class OperationReader:
                 blocks.append(block)
             else:
                 operation, position = self._operation(position, work, inner)
+                self._check(operation)
                 block.operations.append(operation)
             position = source.after_blanks(position)
         self._waiting.extend(reversed(inner))
         if work.owner is not None and "arg_attrs" in work.owner.attributes:
             self._argument_attributes(blocks[0], work.owner.attributes["arg_attrs"].text)
         return blocks
+
+    def _check(self, operation: Operation) -> None:
+        limits = self.source.limits
+        self._count += 1
+        limits.check("max_nodes", self._count, f"It has {self._count:,} operations or more")
+        names = operation.location.names if operation.location is not None else ()
+        limits.check_names((operation.name, operation.symbol or "", *names))
 
     def _argument_attributes(self, block: Block, text: str) -> None:
         """What the generic form says of a function's arguments in one list."""

@@ -2,7 +2,7 @@
 
 Generic and custom assembly, of any dialect. An operation that cannot be taken apart is still
 an `Operation`, with ``is_opaque`` and its text. Time is linear in the size of the text;
-`MOST_BYTES`, `source.MOST_NESTING` and the limits in `aliases` bound what a file may ask for.
+`Limits` bound what a file may ask for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from studio_core.errors import InvalidModelError, NotFoundError, StorageError
+from studio_core.errors import InvalidModelError, LimitError, NotFoundError, StorageError
+from studio_core.limits import DEFAULT_LIMITS, Limits, beyond
 from studio_core.mlir.aliases import Aliases, Definition, TooLargeError
 from studio_core.mlir.context import Context
 from studio_core.mlir.dense import resources
@@ -19,9 +20,6 @@ from studio_core.mlir.operations import OperationReader
 from studio_core.mlir.records import Block, MlirFile, Operation
 from studio_core.mlir.source import Source
 from studio_core.mlir.statements import statement
-
-MOST_BYTES = 512 * 1024 * 1024
-"""Of a file; a larger one is refused before it is read."""
 
 _SPLIT = re.compile(r"^// -----.*$", re.MULTILINE)
 _ALIAS = re.compile(r"^[ \t]*+([#!][A-Za-z_$][\w$]*+)\s*=(?!=)\s*+|[(\[{<]", re.MULTILINE)
@@ -38,25 +36,26 @@ _OTHERS = (
 _FLATBUFFERS = (b"TTNN", b"TTM0", b"TFL3", b"TTB0", b"TTSD")
 
 
-def read_mlir(path: str | Path) -> MlirFile:
+def read_mlir(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> MlirFile:
     """Read the file at ``path``.
 
-    Raises `NotFoundError`, `InvalidModelError` (it is no text; the message says what it is), or
-    `MlirSyntaxError` with line and column.
+    Raises `NotFoundError`, `InvalidModelError` (it is no text; the message says what it is),
+    `LimitError`, or `MlirSyntaxError` with line and column.
     """
     path = Path(path)
-    return parse_mlir(_text_of(path), path)
+    return parse_mlir(_text_of(path, limits), path, limits)
 
 
-def _text_of(path: Path) -> str:
+def _text_of(path: Path, limits: Limits) -> str:
     try:
         if path.is_dir():
             raise InvalidModelError(f"{path.name} is a folder; give a file of MLIR text.")
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InvalidModelError(
-                f"{path.name} has {size:,} bytes; at most {MOST_BYTES:,} are read. Leave out "
-                "large constants (--mlir-elide-elementsattrs-if-larger=16)."
+        if size > limits.max_mlir_bytes:
+            what = f"{path.name} has {size:,} bytes"
+            raise LimitError(
+                beyond(what, "max_mlir_bytes", limits.max_mlir_bytes)
+                + " Or leave out large constants (--mlir-elide-elementsattrs-if-larger=16)."
             )
         data = path.read_bytes()
     except FileNotFoundError:
@@ -85,8 +84,11 @@ def _decoded(data: bytes, name: str) -> str:
     return text
 
 
-def parse_mlir(text: str, path: str | Path | None = None) -> MlirFile:
-    """Read ``text``; raises `MlirSyntaxError` with line and column where it is broken.
+def parse_mlir(
+    text: str, path: str | Path | None = None, limits: Limits = DEFAULT_LIMITS
+) -> MlirFile:
+    """Read ``text``; raises `MlirSyntaxError` with line and column where it is broken, and
+    `LimitError` where it asks for too much.
 
     Splits by ``// -----`` have their own names and aliases; a split without operations is
     left out.
@@ -95,7 +97,7 @@ def parse_mlir(text: str, path: str | Path | None = None) -> MlirFile:
     aliases: dict[str, str] = {}
     notes: list[str] = []
     for written, first_line in _splits(text):
-        found, context = _read_split(written, first_line)
+        found, context = _read_split(written, first_line, limits)
         modules += _modules(found)
         aliases.update(_resolved(context.aliases))
         notes += _notes(context)
@@ -115,9 +117,9 @@ def _splits(text: str) -> Iterator[tuple[str, int]]:
     yield text[start:], line
 
 
-def _read_split(written: str, first_line: int) -> tuple[list[Operation], Context]:
-    source = Source(written, first_line)
-    aliases = Aliases(_take_aliases(source))
+def _read_split(written: str, first_line: int, limits: Limits) -> tuple[list[Operation], Context]:
+    source = Source(written, first_line, limits)
+    aliases = Aliases(_take_aliases(source), limits)
     context = Context(source, aliases, resources(source.metadata))
     return OperationReader(context).read(), context
 

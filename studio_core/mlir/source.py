@@ -12,13 +12,12 @@ from bisect import bisect_right
 from functools import cached_property
 
 from studio_core.errors import MlirSyntaxError
-
-MOST_NESTING = 1_000
-"""Brackets inside brackets, regions included; far beyond what any compiler writes."""
+from studio_core.limits import DEFAULT_LIMITS, Limits, beyond
 
 STRING = r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
 _SPECIAL = re.compile(rf'{STRING}|//[^\n]*|->|[<>]=|"')
 _BRACKET = re.compile(r"[()\[\]{}<>]")
+_LONG_WORD = re.compile(r"(?<![\w$.\"-])[\w$.-]{1024,}+")
 _BLANK = re.compile(r"\s*+")
 _METADATA = re.compile(r"\{-#.*?#-\}", re.DOTALL)
 _OPENING = {")": "(", "]": "[", "}": "{"}
@@ -32,16 +31,27 @@ class Source:
     """``text`` without comments, and ``mask``, the same with strings and arrows made harmless.
 
     ``first_line`` is the line of the file in which the text begins. Raises `MlirSyntaxError`
-    for a string or a bracket that is not closed, and for deeper nesting than `MOST_NESTING`.
+    for a string or a bracket that is not closed, and for deeper nesting or longer names than the
+    ``limits`` allow.
     """
 
-    def __init__(self, written: str, first_line: int = 1) -> None:
+    def __init__(self, written: str, first_line: int = 1, limits: Limits = DEFAULT_LIMITS) -> None:
         self._written = written
+        self.limits = limits
         self.first_line = first_line
         self.text, mask = _masked(self, written)
         self.mask = mask + _END
+        self._check_names()
         self.metadata = self._take_metadata()
         self.pairs = _paired(self)
+
+    def _check_names(self) -> None:
+        """Refuse an endless name of a value, symbol or alias; those in strings come later."""
+        most = self.limits.max_name_bytes
+        for found in _LONG_WORD.finditer(self.mask):
+            if found.end() - found.start() > most:
+                what = f"The name that begins with '{found.group()[:40]}…' is too long"
+                raise self.error(found.start(), beyond(what, "max_name_bytes", most))
 
     def _take_metadata(self) -> list[str]:
         """The sections ``{-# … #-}``, which are taken out of the text."""
@@ -118,17 +128,15 @@ def _masked(source: Source, written: str) -> tuple[str, str]:
 def _paired(source: Source) -> dict[int, int]:
     """The closing position of every opening bracket; a lone ``<`` or ``>`` is no bracket."""
     mask = source.mask
+    most = source.limits.max_mlir_nesting
     pairs: dict[int, int] = {}
     open_at: list[int] = []
     for found in _BRACKET.finditer(mask):
         position, bracket = found.start(), found.group()
         if bracket in "([{<":
-            if len(open_at) >= MOST_NESTING:
-                raise source.error(
-                    position,
-                    f"Brackets are nested more than {MOST_NESTING:,} deep; no compiler writes "
-                    "such a file. Check that it is what you meant to open.",
-                )
+            if len(open_at) >= most:
+                what = "Brackets are nested too deep"
+                raise source.error(position, beyond(what, "max_mlir_nesting", most))
             open_at.append(position)
         elif bracket == ">":
             if open_at and mask[open_at[-1]] == "<":

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import onnx
 
 from studio_core.errors import InvalidModelError, MissingDataError, UnsafePathError
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.tensor import Storage, Tensor
 
 _EXTERNAL = onnx.TensorProto.EXTERNAL
@@ -24,8 +25,8 @@ class StorageFinder:
     ``path`` is the model, and ``folder`` the one below which other files must be.
     """
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self.path, self.folder = path, folder
+    def __init__(self, path: Path, folder: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.path, self.folder, self.limits = path, folder, limits
         self._files: dict[str, tuple[Path, int]] = {}  # with their sizes, by location
 
     def find(self, tensor: onnx.TensorProto) -> Storage | None:
@@ -53,7 +54,14 @@ class StorageFinder:
             # Its own name: by strip_weights, or by the model's author; it needs no search.
             own = location == self.path.name
             file = self.path if own else resolve(location, self.folder, tensor_name)
-            found = self._files[location] = (file, file.stat().st_size)
+            stat = file.stat()
+            if not own and stat.st_nlink > 1 and not self.limits.allow_hard_links:
+                raise UnsafePathError(
+                    f"Tensor '{tensor_name}' keeps its values in '{location}', a hard link to a "
+                    "file that may belong to another folder. Replace it by a copy, or set the "
+                    "limit allow_hard_links."
+                )
+            found = self._files[location] = (file, stat.st_size)
         return found
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import onnx
 import onnx.inliner
 
-from studio_core.errors import InvalidModelError
+from studio_core.errors import InvalidModelError, LimitError
+from studio_core.limits import DEFAULT_LIMITS, Limits, beyond, shortened
 
-MAX_NODES = 1_000_000
 MAX_DEPTH = 100
 
 _Key = tuple[str, str, str]
@@ -23,11 +23,11 @@ _Key = tuple[str, str, str]
 _MAIN: _Key = ("", "", "")
 
 
-def inline_functions(proto: onnx.ModelProto) -> onnx.ModelProto:
+def inline_functions(proto: onnx.ModelProto, limits: Limits = DEFAULT_LIMITS) -> onnx.ModelProto:
     """The model with its local functions expanded; raises `InvalidModelError`."""
     calls = {(f.domain, f.name, f.overload): _calls(f.node) for f in proto.functions}
     calls[_MAIN] = _calls(proto.graph.node)
-    _check_size(calls)
+    _check_size(calls, limits)
     try:
         return onnx.inliner.inline_local_functions(proto)
     except Exception as error:  # the C++ inliner raises bare RuntimeErrors
@@ -46,8 +46,8 @@ def _calls(nodes: Iterable[onnx.NodeProto]) -> Counter[_Key]:
     return found
 
 
-def _check_size(calls: Mapping[_Key, Counter[_Key]]) -> None:
-    """Refuse cycles, chains deeper than `MAX_DEPTH`, and more than `MAX_NODES` nodes."""
+def _check_size(calls: Mapping[_Key, Counter[_Key]], limits: Limits) -> None:
+    """Refuse cycles, chains deeper than `MAX_DEPTH`, and more nodes than the limit."""
     sizes: dict[_Key, int] = {}
     path: list[tuple[_Key, Iterator[_Key]]] = [(_MAIN, iter(calls[_MAIN]))]
     while path:
@@ -63,7 +63,6 @@ def _check_size(calls: Mapping[_Key, Counter[_Key]]) -> None:
             )
         else:
             path.append((callee, iter(calls[callee])))
-        if sizes.get(key, 0) > MAX_NODES:
-            raise InvalidModelError(
-                f"Its functions expand to more than {MAX_NODES} nodes, at '{key[1] or 'main'}'."
-            )
+        if sizes.get(key, 0) > limits.max_nodes:
+            what = f"Its functions expand to too many nodes at '{shortened(key[1]) or 'main'}'"
+            raise LimitError(beyond(what, "max_nodes", limits.max_nodes))

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.tensor import Tensor, dtype_name
 
 Shape = tuple[int | str | None, ...]
@@ -127,17 +128,22 @@ class Scope:
         return None
 
 
-def index_graph(graph: onnx.GraphProto, make_tensor: TensorMaker) -> list[Scope]:
+def index_graph(
+    graph: onnx.GraphProto, make_tensor: TensorMaker, limits: Limits = DEFAULT_LIMITS
+) -> list[Scope]:
     """All scopes of ``graph``, the main one first, without shapes: `note_shapes` adds them.
 
-    Iterative: depth costs no stack.
+    Iterative: depth costs no stack. Raises `LimitError` past ``max_nodes``.
     """
     main = Scope((), None)
     scopes: list[Scope] = []
     taken: set[str] = set()
     waiting = [(graph, main)]
+    num_nodes = 0
     while waiting:
         proto, scope = waiting.pop()
+        num_nodes += len(proto.node)
+        limits.check("max_nodes", num_nodes, f"It has {num_nodes:,} nodes or more")
         scopes.append(scope)
         _note_constants(scope, proto, make_tensor)
         waiting.extend(reversed(_note_nodes(scope, proto, make_tensor, taken)))
@@ -177,8 +183,7 @@ def _note_constants(scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMak
         name = tensor.name
         scope.constants[name] = make_tensor(name, tensor, scope.path)
     for sparse in graph.sparse_initializer:
-        scope.sparse_constants.add(sparse.values.name)
-        _note_sparse(scope, sparse, make_tensor)
+        _note_sparse(scope, sparse.values.name, sparse, make_tensor)
     scope.inputs.update(i.name for i in graph.input if i.name not in scope.constants)
 
 
@@ -258,11 +263,14 @@ def _note_constant(scope: Scope, proto: onnx.NodeProto, make_tensor: TensorMaker
             name = proto.output[0]
             scope.constants[name] = make_tensor(name, attribute.t, scope.path)
         elif attribute.name == "sparse_value":
-            scope.sparse_constants.add(proto.output[0])
-            _note_sparse(scope, attribute.sparse_tensor, make_tensor)
+            _note_sparse(scope, proto.output[0], attribute.sparse_tensor, make_tensor)
 
 
-def _note_sparse(scope: Scope, sparse: onnx.SparseTensorProto, make_tensor: TensorMaker) -> None:
+def _note_sparse(
+    scope: Scope, name: str, sparse: onnx.SparseTensorProto, make_tensor: TensorMaker
+) -> None:
+    scope.sparse_constants.add(name)
+    scope.shapes[name] = tuple(sparse.dims)
     for part in (sparse.values, sparse.indices):
         scope.sparse_parts.append(make_tensor(part.name, part, scope.path))
 

@@ -16,6 +16,7 @@ import onnx.shape_inference
 from google.protobuf.message import DecodeError
 
 from studio_core.errors import InvalidModelError, NotAModelError, NotFoundError
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models import external_data
 from studio_core.models.dimensions import bind_dimensions, input_batch
 from studio_core.models.functions import inline_functions
@@ -58,6 +59,8 @@ class Model:
     """The batch size of the shapes: as exported or given in ``dimensions``, otherwise 1."""
     dimensions: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+    """What it was opened with, and is read with again."""
 
     @property
     def name(self) -> str:
@@ -99,7 +102,12 @@ class Model:
         return digest.hexdigest()
 
 
-def open_model(path: str | Path, *, dimensions: Mapping[str, int] | None = None) -> Model:
+def open_model(
+    path: str | Path,
+    *,
+    dimensions: Mapping[str, int] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
     """Open the ONNX file at ``path``.
 
     ``dimensions`` gives sizes to symbolic dimensions, such as ``{"sequence": 128}``;
@@ -107,57 +115,76 @@ def open_model(path: str | Path, *, dimensions: Mapping[str, int] | None = None)
     the batch and is 1 unless it is given.
 
     Raises `NotFoundError`, and `InvalidModelError` or one of its subclasses with the
-    reason: not a model, truncated, external data missing or outside the folder.
+    reason: not a model, truncated, external data missing or outside the folder, beyond one of
+    the ``limits``.
     """
     path = Path(path)
     if not external_data.exists(path):
         raise NotFoundError(f"Path {path} does not exist")
     try:
-        return _open(path, dimensions or {})
+        return _open(path, dimensions or {}, limits)
     except InvalidModelError as error:
         raise type(error)(f"Path {path} is not a valid file: {error}") from error
 
 
-def _open(path: Path, dimensions: Mapping[str, int]) -> Model:
+def _open(path: Path, dimensions: Mapping[str, int], limits: Limits) -> Model:
     if not path.is_file():
         raise NotAModelError("it is a folder; give the .onnx file in it.")
-    proto = _parse(path)
+    size = path.stat().st_size
+    limits.check("max_file_bytes", size, f"It has {size:,} bytes")
+    proto = _parse(path, limits)
     if proto.functions:
-        proto = inline_functions(proto)
+        proto = inline_functions(proto, limits)
+    # Before the inference, which would take its time with them; index_graph counts them all.
+    limits.check("max_nodes", len(proto.graph.node), f"It has {len(proto.graph.node):,} nodes")
     initializers = {t.name for t in proto.graph.initializer}
     given = [value for value in proto.graph.input if value.name not in initializers]
     wanted = [value for value in proto.graph.output if value.name not in initializers]
     inputs, outputs = _declared(given), _declared(wanted)
+    for declared in (*inputs, *outputs):
+        limits.check_shape(declared.name, declared.shape)
     bound = bind_dimensions(proto.graph, given, dimensions)
     batch = input_batch(given)
-    storages = external_data.StorageFinder(path, path.parent)
+    storages = external_data.StorageFinder(path, path.parent, limits)
     _keep_small_integers_inline(proto, storages)
 
     def make_tensor(name: str, tensor: onnx.TensorProto, scope: tuple[str, ...]) -> Tensor:
         made = Tensor(name, tensor, storages.find(tensor), scope)
         made.check()
+        limits.check_shape(name, made.shape)
         return made
 
     # ONNX's inference runs without the interpreter, which indexes the graph meanwhile.
     with ThreadPoolExecutor(1) as pool:
         inference = pool.submit(_infer_shapes, proto)
-        scopes = tuple(index_graph(proto.graph, make_tensor))
+        scopes = tuple(index_graph(proto.graph, make_tensor, limits))
     inferred, notes = inference.result()
     note_shapes(scopes, inferred.graph)
-    return Model(path, proto, scopes, inputs, outputs, batch, bound, notes)
+    _check_shapes(scopes, limits)
+    return Model(path, proto, scopes, inputs, outputs, batch, bound, notes, limits)
 
 
-def _parse(path: Path) -> onnx.ModelProto:
+def _check_shapes(scopes: Iterable[Scope], limits: Limits) -> None:
+    """Refuse what only inference shows: a few bytes that stand for terabytes once they run."""
+    for scope in scopes:
+        # Values share their shapes, so there are few to look at.
+        for shape, name in {shape: name for name, shape in scope.shapes.items()}.items():
+            limits.check_shape(name, shape)
+
+
+def _parse(path: Path, limits: Limits) -> onnx.ModelProto:
     with path.open("rb") as file:
         if path.stat().st_size == 0:
             raise NotAModelError("The file is empty.")
         # Not closed here: while an error is on its way, its traceback holds parts of the map.
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        stripped = strip_weights(memoryview(mapped), path.name)
+        stripped = strip_weights(memoryview(mapped), path.name, limits=limits)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(stripped)
     except DecodeError as error:
+        if "alloc failed" in str(error):  # how protobuf says that memory ran out
+            raise MemoryError(str(error)) from None
         raise NotAModelError(f"The file is not an ONNX model: {error}") from None
     if not proto.HasField("graph"):
         raise NotAModelError("The file is not an ONNX model: it holds no graph.")

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from studio_core.errors import InvalidModelError, NotAModelError, TruncatedModelError
+from studio_core.errors import LimitError, NotAModelError, TruncatedModelError
+from studio_core.limits import DEFAULT_LIMITS, Limits, beyond, shortened
 
 INLINE_LIMIT = 4096
 """Tensors of up to this many bytes stay inline: shape inference reads their values, and
 walking into thousands of small ones would cost more than copying them."""
-
-MAX_NESTING = 100
-"""Messages nested deeper are refused, as protobuf's own parsers do."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
@@ -36,6 +34,29 @@ NESTED_MESSAGES: dict[str, dict[int, str]] = {
     "Node": {5: "Attribute"},
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "SparseTensor"},
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
+}
+# Besides, the messages in which names stand; walked only where they are large enough for a name
+# beyond the limit.
+_WALKED: dict[str, dict[int, str]] = {
+    **NESTED_MESSAGES,
+    "Model": {**NESTED_MESSAGES["Model"], 8: "OperatorSet"},
+    "Graph": {**NESTED_MESSAGES["Graph"], 11: "Value", 12: "Value", 13: "Value"},
+    "Value": {2: "Type"},
+    "Type": {1: "TensorType", 8: "TensorType"},
+    "TensorType": {2: "Shape"},
+    "Shape": {1: "Dimension"},
+    "Dimension": {},
+    "OperatorSet": {},
+}
+_NAMES: dict[str, frozenset[int]] = {
+    "Graph": frozenset({2}),
+    "Node": frozenset({1, 2, 3, 4, 7, 8}),
+    "Attribute": frozenset({1, 21}),
+    "Tensor": frozenset({8}),
+    "Value": frozenset({1}),
+    "Dimension": frozenset({2}),
+    "Function": frozenset({1, 4, 5, 6, 10, 13}),
+    "OperatorSet": frozenset({1}),
 }
 _MODEL_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 
@@ -58,17 +79,23 @@ class _MalformedError(Exception):
     """These bytes are not a protobuf message."""
 
 
-def strip_weights(data: memoryview, file_name: str, inline_limit: int = INLINE_LIMIT) -> bytes:
+def strip_weights(
+    data: memoryview,
+    file_name: str,
+    inline_limit: int = INLINE_LIMIT,
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
     """The bytes of a ModelProto whose large tensors refer to ``file_name`` by offset.
 
     ``data`` is the whole file (a memory map serves); ``file_name`` is written as the
     external-data location of each tensor of more than ``inline_limit`` bytes.
 
-    Raises `NotAModelError` and `TruncatedModelError`, with the offset of the fault.
+    Raises `NotAModelError` and `TruncatedModelError`, with the offset of the fault, and
+    `LimitError`.
     """
     _check_beginning(data)
     try:
-        return b"".join(_Stripper(data, file_name, inline_limit).message("Model", 0, len(data)))
+        chunks = _Stripper(data, file_name, inline_limit, limits).message("Model", 0, len(data))
     except _OverrunError as overrun:
         raise TruncatedModelError(
             f"The file ends too early: {overrun} It has {len(data)} bytes. "
@@ -76,6 +103,9 @@ def strip_weights(data: memoryview, file_name: str, inline_limit: int = INLINE_L
         ) from None
     except _MalformedError as fault:
         raise NotAModelError(f"The file is not an ONNX model: {fault}") from None
+    size = sum(map(len, chunks))
+    limits.check("max_structure_bytes", size, f"Without its weights it has {size:,} bytes")
+    return b"".join(chunks)
 
 
 def _check_beginning(data: memoryview) -> None:
@@ -95,25 +125,30 @@ def _check_beginning(data: memoryview) -> None:
 class _Stripper:
     """Walks one file; `message` yields the chunks of the stripped copy."""
 
-    def __init__(self, data: memoryview, file_name: str, inline_limit: int) -> None:
+    def __init__(self, data: memoryview, file_name: str, inline_limit: int, limits: Limits) -> None:
         self.data = data
         self.location = _entry(b"location", file_name.encode())
         self.inline_limit = inline_limit
+        self.limits = limits
+        self.walked_from = min(inline_limit, limits.max_name_bytes)
 
     def message(self, kind: str, start: int, end: int, depth: int = 0) -> list[bytes | memoryview]:
         if kind == "Tensor":
             return self.tensor(start, end)
-        if depth > MAX_NESTING:
-            raise InvalidModelError(
-                f"The model is nested more than {MAX_NESTING} levels deep; Studio does not read it."
+        if depth > self.limits.max_nesting:
+            raise LimitError(
+                beyond("It is nested too deep", "max_nesting", self.limits.max_nesting)
             )
-        nested = NESTED_MESSAGES[kind]
+        nested = _WALKED[kind]
         chunks: list[bytes | memoryview] = []
         copied_to = start
         for number, wire_type, tag, body, stop in message_fields(self.data, start, end):
             if kind == "Model" and number not in _MODEL_FIELDS:
                 raise _MalformedError(f"it holds an unknown part (field {number}).")
-            if stop - body <= self.inline_limit or wire_type != _BYTES or number not in nested:
+            if stop - body <= self.walked_from or wire_type != _BYTES:
+                continue
+            if number not in nested:
+                self.check_name(kind, number, body, stop)
                 continue
             inner = self.message(nested[number], body, stop, depth + 1)
             chunks.append(self.data[copied_to:tag])
@@ -123,10 +158,21 @@ class _Stripper:
         chunks.append(self.data[copied_to:end])
         return chunks
 
+    def check_name(self, kind: str, number: int, body: int, stop: int) -> None:
+        """Refuse a name that is too long, before anybody makes a text of it."""
+        most = self.limits.max_name_bytes
+        if stop - body > most and number in _NAMES.get(kind, ()):
+            beginning = shortened(bytes(self.data[body : body + 64]).decode("utf-8", "replace"), 40)
+            what = f"The name that begins with '{beginning}' has {stop - body:,} bytes"
+            raise LimitError(beyond(what, "max_name_bytes", most))
+
     def tensor(self, start: int, end: int) -> list[bytes | memoryview]:
-        payload = [
-            field for field in message_fields(self.data, start, end) if field[0] in _PAYLOADS
-        ]
+        payload = []
+        for field in message_fields(self.data, start, end):
+            if field[0] in _PAYLOADS:
+                payload.append(field)
+            elif field[0] in _NAMES["Tensor"]:
+                self.check_name("Tensor", field[0], field[3], field[4])
         # protobuf allows a repeated field in pieces; those are left for its parser to join.
         if len(payload) != 1:
             return [self.data[start:end]]

@@ -154,6 +154,8 @@ class Removal:
 
     def curves(self, analysis: Analysis) -> Analysis:
         """``analysis`` with the one level of each N:M pattern in place of the levels known."""
+        if all(self.of(i).only_level is None for i in analysis.layer_ids):
+            return analysis
         kept = tuple(_at_only_level(c, self.of(c.layer_id)) for c in _loss_curves(analysis))
         return replace(analysis, curves=kept)
 

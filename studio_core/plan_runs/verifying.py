@@ -26,7 +26,8 @@ class VerifyOptions:
 
     ``data`` is a path as `samples_from` reads it, or ``sample:NAME``; ``skip`` samples are
     left out at its beginning, such as those that the analysis was measured on, and at most
-    ``samples`` of the rest are run. ``latency_runs`` above 0 times dense and pruned.
+    ``samples`` of the rest are run. ``latency_runs`` above 0 times dense and pruned;
+    ``compress`` False leaves out the compressed sizes, which take longest for large models.
     """
 
     data: str | None = None
@@ -34,6 +35,7 @@ class VerifyOptions:
     skip: int = 0
     metric: str | None = None
     latency_runs: int = 0
+    compress: bool = True
 
 
 def metric_of(session: Session, samples: Samples, solver: Solver | None, asked: str | None) -> str:
@@ -55,6 +57,7 @@ def verification_run(
     metric: str | None = None,
     removal: Removal | None = None,
     latency_runs: int = 0,
+    compress: bool = True,
 ) -> VerificationRun:
     """A run of ``plan`` with weights made zero; channels that go need `verified` instead."""
     removal = removal or Removal()
@@ -66,6 +69,7 @@ def verification_run(
         metric_of(session, samples, solver, metric),
         solver=solver,
         latency_runs=latency_runs,
+        compress=compress,
         granularity=removal.granularities(plan),
         group_size=removal.group_size,
     )
@@ -100,6 +104,7 @@ class PlanVerification:
                 metric=self.options.metric,
                 removal=self.removal,
                 latency_runs=self.options.latency_runs,
+                compress=self.options.compress,
             )
             if self.removal.channels(self.plan):
                 folder = tempfile.TemporaryDirectory(prefix="studio-verify-")

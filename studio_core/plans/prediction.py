@@ -201,6 +201,7 @@ def _statement(
     text = {
         Source.ESTIMATED: f"Estimated from the weights ({metric}): the {aggregation} "
         "over the layers; nothing was run.",
+        Source.DATA_AWARE: f"The {aggregation} of single-layer losses ({metric}).",
         Source.MEASURED: f"The {aggregation} of measured single-layer losses ({metric}).",
         Source.UPLOADED: f"The {aggregation} of uploaded single-layer losses ({metric}).",
     }[analysis.source]

@@ -18,7 +18,6 @@ from studio_core.sensitivity.analysis import (
     FloatArray,
     LossCurve,
     PerfCurve,
-    Source,
 )
 from studio_core.sensitivity.levels import DEFAULT_LEVELS
 
@@ -100,7 +99,7 @@ def _rows(
     A measured loss is that of the unit already: its layers were pruned together.
     """
     together = isinstance(analysis, Analysis) and (
-        analysis.kind is AnalysisKind.LOSS and analysis.source is Source.MEASURED
+        analysis.kind is AnalysisKind.LOSS and analysis.is_from_data
     )
     combine = np.max if together else np.sum
     curves = {} if analysis is None else {c.layer_id: c for c in analysis.curves}

@@ -114,8 +114,8 @@ def locate_tensors(
     marked = b"".join(spliced(data, [_marker(data, span) for span in spans]))
     proto = onnx.ModelProto.FromString(marked)
     if proto.functions:
-        proto = inline_functions(proto)
-    scopes = index_graph(proto.graph, _unread_tensor)
+        proto = inline_functions(proto, model.limits)
+    scopes = index_graph(proto.graph, _unread_tensor, model.limits)
     if len(scopes) != len(model.scopes):
         raise _changed(model)
     found: dict[int, TensorSpan] = {}

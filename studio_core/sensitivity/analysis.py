@@ -30,9 +30,14 @@ class AnalysisKind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where the numbers come from; shown wherever they are."""
+    """Where the numbers come from; shown wherever they are.
+
+    ESTIMATED is from the weights, without a run; DATA_AWARE is estimated too, by running the
+    model on few samples (sweep/data_aware.py).
+    """
 
     ESTIMATED = "estimated"
+    DATA_AWARE = "data-aware"
     MEASURED = "measured"
     UPLOADED = "uploaded"
 
@@ -147,6 +152,14 @@ class Analysis:
     def granularity(self) -> str:
         """What is removed as one: ``element``, ``channel``, or N:M such as ``2:4``."""
         return str(self.provenance.get("granularity", "element"))
+
+    @property
+    def is_from_data(self) -> bool:
+        """Whether losses are those of the model on data: measured, or estimated by running it.
+
+        Then a shared weight's loss is that of all its layers at once, and losses add up.
+        """
+        return self.source in (Source.MEASURED, Source.DATA_AWARE)
 
     @property
     def layer_ids(self) -> tuple[str, ...]:

@@ -77,6 +77,41 @@ def test_unknown_work_is_a_dash_and_null_never_zero(studio: Studio, attention: P
     assert entry["sparse"] == [{"sparsity": 0.5, "flops": None, "timing": None, "timings": None}]
 
 
+def test_loss_from_data_is_an_estimate_of_the_sweep(studio: Studio, two_layers: Path) -> None:
+    options = ["--data", "generated", "--levels", "0.7,0.95", "--samples", "3"]
+    table = studio("loss", two_layers, *options)
+    document = studio("loss", two_layers, *options, "--json").json
+    swept = studio("sweep", two_layers, *options, "--json").json
+
+    assert table.rows()[0] == ["layer", "operator", "0.7", "0.95"]
+    assert "estimated from 3 samples of random data" in table.out
+    assert document["source"] == "data-aware"
+    # The probes are the levels: there the estimate is what the sweep measures.
+    for ours, theirs in zip(
+        document["layerSensitivities"], swept["layerSensitivities"], strict=True
+    ):
+        losses = [point["loss"] for point in theirs["sparse"]]
+        assert [point["loss"] for point in ours["sparse"]] == pytest.approx(losses, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--metric", "softmax_kl"],
+        ["--granularity", "channel"],
+        ["--samples", "3"],
+        ["--data", "generated", "--metric", "magnitude"],
+        ["--data", "generated", "--resolution", "full"],
+    ],
+)
+def test_options_of_the_other_estimate_are_refused(
+    studio: Studio, two_layers: Path, options: list[str]
+) -> None:
+    result = studio("loss", two_layers, *options)
+    assert result.status != 0
+    assert "--data" in result.err
+
+
 @pytest.mark.parametrize("command", ["loss", "perf"])
 @pytest.mark.parametrize("levels", ["0", "80", "half", "0.5,,0.8", "nan", ""])
 def test_levels_that_cannot_be_are_wrong_usage(

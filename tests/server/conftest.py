@@ -6,7 +6,7 @@ pytest 9 takes no `pytest_plugins` below the root, so pytest-jupyter's fixtures 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ import onnx.parser
 import pytest
 from pytest_jupyter.jupyter_core import *  # noqa: F403
 from pytest_jupyter.jupyter_server import *  # noqa: F403
+
+from studio_core.guarded import Guard
+from studio_server.app import StudioApp
 
 # The first layer is the seed's: 7·7·3·64·112·112 = 118013952 multiply-accumulates.
 MODEL = """
@@ -78,6 +81,15 @@ def write_model(path: Path) -> Path:
     )
     onnx.save(proto, path)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_guard_for_all_servers() -> Iterator[None]:
+    """A server starts a process to try files in; hundreds of servers need but one."""
+    StudioApp.shared_guard = Guard()
+    yield
+    StudioApp.shared_guard.close()
+    StudioApp.shared_guard = None
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def studio_routes(web_app: Any) -> Iterator[tuple[str, str]]:
         for pattern, sample in (
             (re.escape(base), "/"), ("([^/]+)", "some-id"), ("(loss|perf)", "loss"),
             ("(approx)", "approx"), ("[.]", "."), ("(?:projects|jobs|studio)/.*", "studio/x"),
+            ("(.+?)", "index.html"),
         ):  # fmt: skip
             path = path.replace(pattern, sample)
         path = path.replace(base, "/")
@@ -56,7 +57,7 @@ async def test_no_route_answers_without_credentials(
 ) -> None:
     for verb, path in routes:
         answer = await api(verb, path, body="{}" if verb != "GET" else None, headers={})
-        if path == "/studio":
+        if path.startswith("/studio"):
             assert (answer.status, "login" in answer.headers["Location"]) == (302, True)
             continue
         assert answer.status == 403, (verb, path, answer.body)
@@ -155,6 +156,6 @@ async def test_get_changes_nothing_on_disk(
 ) -> None:
     before = {p: p.lstat().st_mtime_ns for p in [project_root, *project_root.rglob("*")]}
     for verb, path in routes:
-        if verb == "GET":
+        if verb == "GET" and path != "/apistream/server_director":  # that one never ends
             await api("GET", path.replace("some-id", project_id, 1))
     assert {p: p.lstat().st_mtime_ns for p in [project_root, *project_root.rglob("*")]} == before

@@ -144,9 +144,25 @@ async def test_a_sweep_by_pattern_in_passes_and_processes(api: Any, analyses: st
     assert "fewer than the 4" in known["notMeasured"]["depthwise"]
 
 
+async def test_a_data_aware_estimate_is_a_run(api: Any, analyses: str) -> None:
+    options = {"source": "data-aware", "samples": 2, "metric": "relative_l2"}
+    answer = await api("POST", analyses + "/loss/guess", options)
+    assert answer.status == 200, answer.body
+    assert answer.json["source"] == "data-aware"
+    assert answer.json["complete"] is True
+    assert answer.json["provenance"]["probeLevels"] == [0.7, 0.95]
+    assert "estimated from 2 samples of random data" in answer.json["metric"]["label"]
+    assert answer.json["layerSensitivities"][0]["sparse"][-1]["loss"] > 0
+    refused = await api("POST", analyses + "/perf/guess", options)
+    assert refused.status == 400
+    assert "Only a loss" in refused.message
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"source": "data-aware", "workers": 1}, "takes no option 'workers'"),
+        ({"source": "data-aware", "stopError": 0.1}, "takes no option 'stopError'"),
         ({"scheduler": "tcp://169.254.169.254:80"}, "StudioApp.schedulers"),
         ({"workers": 0}, "at least 1"),
         ({"workers": 100_000}, "at most"),

@@ -37,7 +37,7 @@ def test_every_route_is_in_the_document_and_the_other_way_round() -> None:
         path = pattern
         for regex, name in names.items():
             path = path.replace(regex, name)
-        if not path.startswith("/api") or "(?:" in path:
+        if path.startswith("/studio") or "(?:" in path:
             continue
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
             inherited = handler.__name__ == "EstimateHandler" and method != "GET"
@@ -130,7 +130,7 @@ def test_the_live_server_keeps_to_its_document(
         [
             *(str(Path(sys.executable).parent / "schemathesis"), "run", "openapi.json"),
             *("--url", server.url, "--header", f"Authorization: token {TOKEN}"),
-            *("--mode", mode, "--max-examples", "15", "--seed", "2", "--generation-deterministic"),
+            *("--mode", mode, "--max-examples", "8", "--seed", "2", "--generation-deterministic"),
             *("--phases", "examples,coverage,fuzzing", "--workers", "1", "--no-color"),
             *("--continue-on-failure", "--warnings", "off"),
             # Whether data that fits the document is accepted depends on what is on disk.
@@ -158,6 +158,7 @@ def with_examples(project_id: str, job_id: str, plan: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
     for name, known in (("ProjectId", project_id), ("JobId", job_id), ("PlanName", plan)):
         document["components"]["parameters"][name]["schema"] = {"enum": [known, "unknown"]}
+    del document["paths"]["/apistream/server_director"]  # it never ends
     del document["paths"]["/api/projects/{project_id}"]["delete"]
     del document["paths"]["/api/projects/{project_id}/plans/{plan}"]["delete"]
     return document

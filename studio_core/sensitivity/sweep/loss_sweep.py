@@ -8,9 +8,7 @@ passes each takes more samples; a point that is precise enough sees no more of t
 from __future__ import annotations
 
 import uuid
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +21,7 @@ from studio_core.layers.layer import Layer
 from studio_core.models.model import Model
 from studio_core.sensitivity.analysis import FloatArray
 from studio_core.sensitivity.levels import checked_levels
+from studio_core.sensitivity.sweep.in_threads import in_threads
 from studio_core.sensitivity.sweep.pattern import Pattern
 from studio_core.sensitivity.sweep.points import (
     Measurement,
@@ -50,7 +49,6 @@ DEFAULT_LOSS_LEVELS = (0.05, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99)
 _COARSE_LEVEL = 0.8
 _MACS_A_BATCH = 2e8
 _LARGEST_BATCH = 64
-_LAYERS_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class LossSweep:
     ) -> None:
         self.settings = settings or SweepSettings()
         self.pattern = Pattern.named(self.settings.granularity)
-        self.levels = _levels(self.settings.levels, self.pattern)
+        self.levels = levels_for(self.settings.levels, self.pattern)
         self.stop = StopRule.of(self.settings.stop_error)
         self.metric = metric
         self.samples = samples
@@ -108,7 +106,7 @@ class LossSweep:
                 "or choose a metric without labels, such as 'softmax_kl'."
             )
         self.units, self.skipped = find_units(model, layers, self.pattern)
-        self.batch_size = self._batch_size(layers)
+        self.batch_size = batch_size_for(model, layers, self.settings.batch_size)
         self._batches = whole_batches(model, samples, self.batch_size)
         sizes = [len(next(iter(feed.values()))) for feed, _ in self._batches]
         self._seen = np.cumsum(sizes).tolist()
@@ -133,16 +131,6 @@ class LossSweep:
 
     def _all_points(self) -> Iterator[Point]:
         return ((name, level) for name in self.units for level in self.levels.tolist())
-
-    def _batch_size(self, layers: Sequence[Layer]) -> int:
-        if self.model.batch > 1:
-            return self.model.batch
-        if self.settings.batch_size is not None:
-            return self.settings.batch_size
-        if not _batch_is_free(self.model):
-            return 1
-        macs = sum(layer.macs or 0 for layer in layers) or _MACS_A_BATCH
-        return max(1, min(_LARGEST_BATCH, int(_MACS_A_BATCH / macs)))
 
     @property
     def num_samples(self) -> int:
@@ -273,21 +261,24 @@ class LossSweep:
         )
 
     def _run_here(self, task: Task) -> Iterator[Found]:
-        threads = ThreadPoolExecutor(self.settings.num_workers)
-        waiting: deque[Future[Found]] = deque()
-        try:
-            for job in self.prepared.jobs(task):
-                waiting.append(threads.submit(job))
-                while len(waiting) > _LAYERS_AHEAD * self.settings.num_workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:  # whoever stops asking does not wait for what is queued
-            threads.shutdown(cancel_futures=True)
+        yield from in_threads(self.prepared.jobs(task), self.settings.num_workers)
         self._baselines |= {i: self.prepared.baseline(i) for i in range(task.first, task.end)}
 
 
-def _levels(given: Sequence[float] | None, pattern: Pattern) -> FloatArray:
+def batch_size_for(model: Model, layers: Sequence[Layer], given: int | None = None) -> int:
+    """How many samples are run at once: as many as the model fixes, as given, or as are cheap."""
+    if model.batch > 1:
+        return model.batch
+    if given is not None:
+        return given
+    if not _batch_is_free(model):
+        return 1
+    macs = sum(layer.macs or 0 for layer in layers) or _MACS_A_BATCH
+    return max(1, min(_LARGEST_BATCH, int(_MACS_A_BATCH / macs)))
+
+
+def levels_for(given: Sequence[float] | None, pattern: Pattern) -> FloatArray:
+    """The levels to measure, rising; None takes the usual ones, or the only one there is."""
     if pattern.only_level is None:
         return checked_levels(DEFAULT_LOSS_LEVELS if given is None else given)
     if given is not None and checked_levels(given).tolist() != [pattern.only_level]:

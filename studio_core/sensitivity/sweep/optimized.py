@@ -31,6 +31,7 @@ DATA_FILE = "weights.bin"
 """The file in which the initializers of an `OptimizedModel` are said to be."""
 
 _SMALLEST_EXTERNAL_BYTES = 64
+_ALIGNED_BYTES = 64
 _CHANNEL_BLOCKS = (8, 16)
 
 
@@ -118,7 +119,9 @@ def _external_arrays(
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        raw = np.array(_external_bytes(tensor, data))
+        raw = _external_bytes(tensor, data)
+        if raw.ctypes.data % _ALIGNED_BYTES:
+            raw = raw.copy()
         yield tensor.name, raw.view(dtype).reshape(tuple(tensor.dims))
 
 

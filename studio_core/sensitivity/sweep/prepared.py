@@ -7,9 +7,9 @@ the business of `LossSweep`; who runs it (threads here, processes, a cluster) of
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -133,18 +133,29 @@ class PreparedSweep:
 
     @cached_property
     def _segmented(self) -> SegmentedModel:
-        return SegmentedModel(optimize(self.runtime, self._unshared_weights()))
+        optimized = optimize(self.runtime, self._unshared_weights())
+        # It holds all weights again. Only the slow way needs it, which makes it anew.
+        del self.runtime
+        return SegmentedModel(optimized)
 
     def _unshared_weights(self) -> dict[str, Array]:
         """Weights of one layer, their zero being 0, that may be pruned in the optimised graph."""
         readers = SoleReaders(self.runtime.proto.graph)
         return {
-            name: weight_of(unit[0]).tensor.read()
+            name: self._values(name, weight_of(unit[0]))
             for name, unit in self.units.items()
             if len(unit) == 1
             and weight_of(unit[0]).quantization is None
             and readers.leads_to(name, unit[0].outputs[0])
         }
+
+    def _values(self, name: str, weight: Weight) -> Array:
+        """The stored values, without a copy where onnxruntime's are of a type of numpy's."""
+        value = self.runtime.values.get(name)
+        if value is None or weight.tensor.dtype.isbuiltin != 1:
+            return weight.tensor.read()
+        shared: Array = value.numpy()
+        return shared
 
     def baseline(self, batch: int) -> PerSample:
         """The metric of the dense model on one batch, one value a sample."""
@@ -156,10 +167,9 @@ class PreparedSweep:
             missing = [i for i in range(first, end) if i not in self._dense]
             if not missing:
                 return
-            session = self.runtime.session()
             for i in missing:
                 feed, _ = self._batches[i]
-                self._dense[i] = session.run(None, feed)
+                self._dense[i] = self.segmented.dense(feed)
                 self._baselines[i] = self._metric.compare(self._dense[i], self._reference(i))
 
     def _reference(self, batch: int) -> list[Array]:
@@ -169,44 +179,52 @@ class PreparedSweep:
 
     def jobs(self, task: Task) -> Iterator[Callable[[], Found]]:
         """One job a weight and level, the tensors in front of the layer being at hand."""
-        self._run_dense(task.first, task.end)
-        wanted = dict(task.points)
+        levels = dict(task.points)
+        for layer in self.prunings(list(levels), task.first, task.end):
+            for level in levels[layer.name]:
+                yield partial(layer.measure, level)
+
+    def prunings(self, names: Collection[str], first: int, end: int) -> Iterator[LayerPruning]:
+        """The weights called ``names`` ready to be pruned, in the graph's order.
+
+        The tensors in front of each are those of the batches [first, end).
+        """
+        self._run_dense(first, end)
         segmented = self.segmented
-        last = max((i for i, name in enumerate(segmented.layers) if name in wanted), default=-1)
-        feeds = [feed for feed, _ in self._batches[task.first : task.end]]
+        last = max((i for i, name in enumerate(segmented.layers) if name in names), default=-1)
+        feeds = [feed for feed, _ in self._batches[first:end]]
         states = [segmented.begin(feed) for feed in feeds] if last >= 0 else []
         for position, name in enumerate(segmented.layers[: last + 1]):
-            if name in wanted:
+            if name in names:
                 masking = self._masking(name, segmented.place(position))
-                for level in wanted[name]:
-                    yield _Job(self, task, name, level, masking, position, tuple(states))
+                yield LayerPruning(self, name, masking, first, end, position, tuple(states))
             if position < last:
                 states = [segmented.advance(state, position) for state in states]
-        for name in [n for n in wanted if n not in segmented.layers]:
-            for level in wanted[name]:
-                yield _Job(self, task, name, level, self._masking(name, None))
+        for name in [n for n in names if n not in segmented.layers]:
+            yield LayerPruning(self, name, self._masking(name, None), first, end)
 
-    def _masking(self, name: str, place: PlacedWeight | None) -> _Masking:
+    def _masking(self, name: str, place: PlacedWeight | None) -> Masking:
         layer = self.units[name][0]
         if self.pattern.granularity is not Granularity.ELEMENT:
-            return _Masking(self.model, layer, self.pattern)
+            return Masking(self.model, layer, self.pattern)
         magnitudes = weight_of(layer).magnitudes()
         shaped = magnitudes.reshape(layer.weight_shape)
         stored = None if place is None else place.arranged(shaped)
-        return _Masking(self.model, layer, self.pattern, ElementRanking.of(magnitudes), stored)
+        return Masking(self.model, layer, self.pattern, ElementRanking.of(magnitudes), stored)
 
-    def run_whole(self, task: Task, name: str, removed: Array) -> Iterator[list[Array]]:
+    def run_whole(self, layer: LayerPruning, level: float) -> Iterator[list[Array]]:
         """The slow way, for a weight that has no place of its own in the optimised graph."""
-        weight = weight_of(self.units[name][0])
+        weight = weight_of(self.units[layer.name][0])
+        removed = layer.masking.removed(level)
         pruned = np.where(removed, weight.stored_zero(), weight.tensor.read())
-        names = {weight_of(layer).name for layer in self.units[name]}
+        names = {weight_of(reader).name for reader in self.units[layer.name]}
         session = self.runtime.session(dict.fromkeys(names, pruned))
-        for feed, _ in self._batches[task.first : task.end]:
+        for feed, _ in self._batches[layer.first : layer.end]:
             yield session.run(None, feed)
 
-    def compared(self, task: Task, outputs: Sequence[list[Array]]) -> PerSample:
-        """How much worse the outputs of a task's batches are, one value a sample."""
-        batches = range(task.first, task.end)
+    def compared(self, first: int, end: int, outputs: Sequence[list[Array]]) -> PerSample:
+        """How much worse the outputs of the batches [first, end) are, one value a sample."""
+        batches = range(first, end)
         pairs = zip(batches, outputs, strict=True)
         values = np.concatenate([self._metric.compare(o, self._reference(i)) for i, o in pairs])
         baseline = np.concatenate([self._baselines[i] for i in batches])
@@ -214,7 +232,7 @@ class PreparedSweep:
 
 
 @dataclass(frozen=True, eq=False)
-class _Masking:
+class Masking:
     """How a weight is pruned; single weights are ranked once for all levels.
 
     ``stored`` holds their magnitudes as the optimised graph stores them, if it does.
@@ -233,6 +251,10 @@ class _Masking:
             return place.pruned(self.removed(level))
         return place.kept(self.stored > np.float32(threshold))
 
+    def magnitudes(self) -> Array:
+        """|w|, in the shape of the weight."""
+        return weight_of(self.layer).magnitudes().reshape(self.layer.weight_shape)
+
     def removed(self, level: float) -> Array:
         """True for each weight that goes, in the shape of the weight."""
         if self.elements is None:
@@ -240,26 +262,39 @@ class _Masking:
         return self.elements.pruned(level).reshape(self.layer.weight_shape)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One weight at one level; called by a thread."""
+@dataclass(frozen=True, eq=False)
+class LayerPruning:
+    """One weight that can be pruned to any level; several threads may ask at once.
+
+    ``position`` is its layer's in the `SegmentedModel`, and ``states`` are the tensors in front
+    of it, one a batch; it is None where the weight has no place of its own there.
+    """
 
     sweep: PreparedSweep
-    task: Task
     name: str
-    level: float
-    masking: _Masking
+    masking: Masking
+    first: int
+    end: int
     position: int | None = None
     states: tuple[State, ...] = ()
 
-    def __call__(self) -> Found:
+    def measure(self, level: float) -> Found:
+        """The degradation of the whole model at ``level``, sample by sample."""
         if self.position is None:
-            removed = self.masking.removed(self.level)
-            outputs = list(self.sweep.run_whole(self.task, self.name, removed))
+            outputs = list(self.sweep.run_whole(self, level))
         else:
             segmented = self.sweep.segmented
-            stored = self.masking.pruned(segmented.place(self.position), self.level)
+            stored = self.masking.pruned(segmented.place(self.position), level)
             run = segmented.pruned(self.position, stored)
             outputs = [run(state) for state in self.states]
-        values = self.sweep.compared(self.task, outputs)
-        return Found(self.name, self.level, self.task.end, values)
+        return Found(self.name, level, self.end, self.compared(outputs))
+
+    def compared(self, outputs: Sequence[list[Array]]) -> PerSample:
+        """How much worse the outputs of each batch are, one value a sample."""
+        return self.sweep.compared(self.first, self.end, outputs)
+
+    def removed_energy(self, level: float) -> float:
+        """Σ w² of the weights that go at ``level``, over Σ w² of all."""
+        squares = np.square(self.masking.magnitudes(), dtype=np.float64)
+        total = float(squares.sum())
+        return float(squares[self.masking.removed(level)].sum()) / total if total else 0.0

@@ -11,6 +11,7 @@ are pieces of the very graph that onnxruntime optimised, run without further opt
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,10 @@ State = dict[str, ort.OrtValue]
 # A tail session covers the rest of the graph from every so many segments on. Fewer tails
 # mean more short sessions to run through for a level, more tails more sessions to build.
 _SEGMENTS_A_TAIL = 8
+
+# Each session packs matrices into memory of its own. Together the tails take no more than
+# this, the last ones first; where matrices are large, short sessions cost next to nothing.
+_MOST_PACKED_BYTES = 64 * 2**20
 
 # onnxruntime prepares (packs) constant weights of these; given as inputs they would be
 # multiplied by another kernel, whose last bits may differ.
@@ -112,6 +117,13 @@ class SegmentedModel:
         state = {name: to_value(array) for name, array in feed.items()}
         return self._advanced(state, 0)
 
+    def dense(self, feed: Mapping[str, Array]) -> list[Array]:
+        """The model's outputs for one batch of inputs, nothing pruned."""
+        state = self.begin(feed)
+        for segment in range(1, len(self._segments)):
+            state = self._advanced(state, segment)
+        return self._outputs(state)
+
     def advance(self, state: State, layer: int) -> State:
         """The tensors alive in front of layer ``layer + 1``, the dense segment being run."""
         return self._advanced(state, layer + 1)
@@ -130,10 +142,27 @@ class SegmentedModel:
         weight = {} if self._is_packed(layer) else {self.place(layer).initializer: to_value(stored)}
 
         def run(state: State) -> list[Array]:
-            made = piece.run({**state, **weight})
-            return self._outputs(self._finish({**state, **made}, layer + 2))
+            return self.outputs_after(state, piece.run({**state, **weight}), layer)
 
         return run
+
+    def segment_outputs(self, state: State, layer: int) -> State:
+        """What the segment of ``layer`` makes of the tensors in front of it, nothing pruned."""
+        return self._segments[layer + 1].run(state)
+
+    def pruned_segment(self, layer: int, stored: Array) -> Callable[[State], State]:
+        """As `segment_outputs`, the weight of ``layer`` having the values ``stored``.
+
+        Nothing is built for one level: the weight is an input, whatever reads it. So the last
+        bits may differ from those of `pruned`.
+        """
+        piece = self._open_piece(layer)
+        weight = {self.place(layer).initializer: to_value(stored)}
+        return lambda state: piece.run({**state, **weight})
+
+    def outputs_after(self, state: State, made: State, layer: int) -> list[Array]:
+        """The model's outputs where the segment of ``layer`` has made ``made`` of ``state``."""
+        return self._outputs(self._finish({**state, **made}, layer + 2))
 
     def place(self, layer: int) -> PlacedWeight:
         return self._model.places[self.layers[layer]]
@@ -146,7 +175,7 @@ class SegmentedModel:
     def _finish(self, state: State, segment: int) -> State:
         """Run from the start of ``segment`` to the outputs: segments up to a tail, the tail."""
         while segment < len(self._segments):
-            if segment % _SEGMENTS_A_TAIL == 0:
+            if segment in self._tail_starts:
                 return {**state, **self._tail(segment).run(state)}
             state = {**state, **self._segments[segment].run(state)}
             segment += 1
@@ -160,6 +189,24 @@ class SegmentedModel:
             if segment not in self._tails:
                 self._tails[segment] = self._piece(self._starts[segment], len(self._nodes))
             return self._tails[segment]
+
+    @cached_property
+    def _tail_starts(self) -> frozenset[int]:
+        """The segments at which a tail begins."""
+        starts, packed, total = set(), 0, 0
+        for segment in range(len(self._segments) - 1, 0, -1):
+            packed += self._packed_bytes(segment)
+            if segment % _SEGMENTS_A_TAIL == 0:
+                total += packed
+                if total > _MOST_PACKED_BYTES:
+                    break
+                starts.add(segment)
+        return frozenset(starts)
+
+    def _packed_bytes(self, segment: int) -> int:
+        nodes = self._nodes[self._starts[segment] : self._end(segment)]
+        tensors = self._initializers([node for node in nodes if node.op_type in _PACKED])
+        return sum(4 * math.prod(tensor.dims) for tensor in tensors)
 
     @cached_property
     def _needed_after(self) -> list[frozenset[str]]:
@@ -176,10 +223,14 @@ class SegmentedModel:
 
     def _pruned_piece(self, layer: int, stored: Array) -> _Piece:
         """The layer's segment with its weight open: as an input, or built with ``stored``."""
+        if not self._is_packed(layer):
+            return self._open_piece(layer)
+        start, end = self._starts[layer + 1], self._end(layer + 1)
+        return self._piece(start, end, {self.place(layer).initializer: stored})
+
+    def _open_piece(self, layer: int) -> _Piece:
         start, end = self._starts[layer + 1], self._end(layer + 1)
         weight = self.place(layer).initializer
-        if self._is_packed(layer):
-            return self._piece(start, end, {weight: stored})
         with self._building:
             if layer not in self._open_pieces:
                 self._open_pieces[layer] = self._piece(start, end, open_weight=weight)

@@ -72,3 +72,19 @@ def family(order: Any) -> Iterator[Step]:
     yield Step(1, 2, json.dumps([os.getpid(), child.pid, grandchild]))
     time.sleep(99)
     yield Step(2, 2, str(len(held)))
+
+
+def hoard(order: Any) -> Iterator[Step]:
+    """Takes ever more memory."""
+    kept = []
+    for number in range(64):
+        kept.append(bytearray(64 << 20))
+        yield Step(number, 64, "hoarding")
+
+
+def endless(order: Any) -> Iterator[Step]:
+    """Computes without end, and hears no signal meanwhile."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    yield Step(1, 2, "begun")
+    while True:
+        sum(range(10**6))

@@ -40,7 +40,6 @@ def test_zeros_are_counted_once_for_a_shared_weight(open_text):
         ("resnet18", 11_684_776),  # batch norms folded, all but the first
         ("resnet50", 25_530_472),
         ("mobilenet_v2", 3_487_816),
-        ("bert_base", 109_482_240),
     ],
 )
 def test_parameters_of_known_models(generated, name, params):

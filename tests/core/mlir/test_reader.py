@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studio_core.errors import InvalidModelError, MlirSyntaxError, NotFoundError
-from studio_core.mlir import reader
+from studio_core.errors import InvalidModelError, LimitError, MlirSyntaxError, NotFoundError
+from studio_core.limits import Limits
 from studio_core.mlir.reader import parse_mlir, read_mlir
 from studio_core.mlir.records import MlirFile, Operation, TensorType
 
@@ -166,15 +166,14 @@ def test_what_is_no_text_is_told_what_it_is(tmp_path, content, says):
         read_mlir(path)
 
 
-def test_a_missing_file_a_folder_and_a_huge_file(tmp_path, monkeypatch):
+def test_a_missing_file_a_folder_and_a_huge_file(tmp_path):
     with pytest.raises(NotFoundError, match="no file"):
         read_mlir(tmp_path / "none.mlir")
     with pytest.raises(InvalidModelError, match="folder"):
         read_mlir(tmp_path)
-    monkeypatch.setattr(reader, "MOST_BYTES", 10)
     (tmp_path / "m.mlir").write_text("module {  }\n")
-    with pytest.raises(InvalidModelError, match="at most 10"):
-        read_mlir(tmp_path / "m.mlir")
+    with pytest.raises(LimitError, match="max_mlir_bytes = 10 "):
+        read_mlir(tmp_path / "m.mlir", Limits(max_mlir_bytes=10))
 
 
 def test_a_byte_order_mark_is_no_matter(tmp_path):

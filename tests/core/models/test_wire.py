@@ -355,7 +355,7 @@ def victim() -> bytes:
     return onnx.parser.parse_model(VICTIM).SerializeToString()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     flips=st.lists(
         st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4

@@ -47,7 +47,7 @@ def problems(draw):
     return Problem(unit, table[0], table[1:], low + np.array(shares) * (high - low))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(problems())
 def test_the_optimum_is_that_of_all_combinations(problem):
     found, expected = minimise(problem, 10.0), brute_force(problem)

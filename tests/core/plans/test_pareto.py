@@ -23,7 +23,7 @@ def make_solver(session, losses):
     return Solver(Planner(session.layers, loss, session.perf))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=15, deadline=None, suppress_health_check=SHARED)
 @given(
     losses=st.lists(
         st.lists(st.floats(0, 2, width=32), min_size=4, max_size=4), min_size=3, max_size=3

@@ -80,7 +80,7 @@ def on_hull(points, row, x) -> float:
     )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     problem=problems(),
     share=st.floats(0, 1),
@@ -123,7 +123,7 @@ def test_no_choice_of_levels_is_cheaper(make_planner, losses, target):
             assert mine <= values[np.arange(len(losses)), choice].sum() + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problem=problems(), locks=st.dictionaries(st.integers(0, 5), st.floats(0, 1)),
        target=st.floats(0, 1))  # fmt: skip
 def test_locked_layers_keep_their_sparsity(make_planner, problem, locks, target):

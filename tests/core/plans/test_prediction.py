@@ -71,6 +71,13 @@ def test_an_estimate_has_no_error_bar(mlp):
     assert "nothing was run" in found.statement
 
 
+def test_an_estimate_from_data_adds_up_as_measurements_do(mlp):
+    found = predict(mlp, [0.5, 0.5, 0.5], source=Source.DATA_AWARE, errors=[[np.nan] * 4] * 3)
+    assert found.value == pytest.approx(0.2 + 0.02 + 0.3)
+    assert found.standard_error is None
+    assert "nothing was run" not in found.statement
+
+
 def test_losses_that_add_below_power_one_keep_a_finite_error(mlp):
     kl = Metric("softmax_kl", "KL", "nats", False, "", additive_power=0.5)
     found = predict(mlp, [0.5, 0, 0.25], metric=kl)

@@ -43,7 +43,7 @@ def keeps(costs, constraints, dense):
     return all(check(value) for value, check in checks if value is not None)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=30, deadline=None, suppress_health_check=SHARED)
 @given(
     losses=rows_of,
     timings=st.lists(

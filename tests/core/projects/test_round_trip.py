@@ -24,7 +24,7 @@ configs = st.dictionaries(st.text(), json_values, max_size=8)
 project_names = st.text(min_size=1, max_size=200).filter(lambda name: bool(name.strip()))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(name=project_names, config=configs, more=configs)
 def test_settings_come_back_as_given(
     name: str, config: dict[str, object], more: dict[str, object]
@@ -43,7 +43,7 @@ def test_settings_come_back_as_given(
         assert read.config == {k: v for k, v in expected.items() if k not in OWN_KEYS}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(document=configs)
 def test_documents_come_back_equal(document: dict[str, object]) -> None:
     with TemporaryDirectory() as folder:

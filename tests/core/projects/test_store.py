@@ -135,7 +135,7 @@ def deep(levels: int) -> object:
         {"a": deep(70)},
         {"a": "x" * (5 << 20)},
     ],
-    ids=lambda config: str(config)[:30],
+    ids=lambda config: str(config)[:20],
 )
 def test_settings_that_cannot_be_kept_change_nothing(
     store: ProjectStore, project: Project, config: dict[str, object]

@@ -13,6 +13,7 @@ from studio_core.layers import find_layers
 from studio_core.models.model import open_model
 from studio_core.pruning.masks import element_mask
 from studio_core.samples import generate_model, sample_data, sample_path
+from studio_core.sensitivity.sweep import segments
 from studio_core.sensitivity.sweep.loss_sweep import LossSweep, SweepSettings
 from studio_core.sensitivity.sweep.optimized import optimize
 from studio_core.sensitivity.sweep.segments import SegmentedModel
@@ -49,6 +50,8 @@ def test_every_layer_has_its_place_and_agrees_with_the_plain_way(model):
     segmented = SegmentedModel(optimize(RuntimeModel(model.path, list(weights)), weights))
     assert set(segmented.layers) == set(weights)
     feed = dict(generate_samples(model, 1).inputs)
+    dense = RuntimeModel(model.path).session().run(None, feed)
+    assert all(map(np.array_equal, segmented.dense(feed), dense))
     state = segmented.begin(feed)
     for position, name in enumerate(segmented.layers):
         if position % 4 == 0:
@@ -59,6 +62,27 @@ def test_every_layer_has_its_place_and_agrees_with_the_plain_way(model):
             for ours, theirs in zip(run(state), expected, strict=True):
                 assert np.array_equal(ours, theirs), name
         state = segmented.advance(state, position)
+
+
+def test_matrices_are_packed_again_for_few_tails_only(monkeypatch):
+    model = open_model(sample_path("digits_transformer"))
+    layers = [layer for layer in find_layers(model) if layer.is_prunable]
+    weights = {layer.name: layer.weight.tensor.read() for layer in layers}
+
+    def segmented():
+        return SegmentedModel(optimize(RuntimeModel(model.path, list(weights)), weights))
+
+    feed = dict(generate_samples(model, 1).inputs)
+    many = segmented()
+    # As much as the last tail packs, and no more.
+    last = max(many._tail_starts)
+    packed = sum(map(many._packed_bytes, range(last, len(many.layers) + 1)))
+    assert packed > 0
+    monkeypatch.setattr(segments, "_MOST_PACKED_BYTES", packed)
+    few = segmented()
+    assert few._tail_starts == {last} < many._tail_starts
+    outputs = [s.outputs_dense(s.begin(feed), 0) for s in (many, few)]
+    assert all(map(np.array_equal, *outputs))
 
 
 @pytest.fixture(scope="module")

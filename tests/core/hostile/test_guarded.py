@@ -1,0 +1,152 @@
+"""Files tried in a process of their own: what kills that process is a sentence here."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from studio_core.errors import InvalidModelError, LimitError, MlirSyntaxError, NotFoundError
+from studio_core.guarded import Guard
+from studio_core.limits import Limits
+from studio_core.workbench import Workbench
+
+from . import attacks
+
+MakeGuard = Callable[..., Guard]
+
+
+@pytest.fixture
+def make_guard() -> Iterator[MakeGuard]:
+    guards: list[Guard] = []
+
+    def make(**limits: float) -> Guard:
+        guards.append(Guard(Limits(**limits)))  # type: ignore[arg-type]
+        return guards[-1]
+
+    yield make
+    for guard in guards:
+        guard.close()
+
+
+@pytest.fixture(scope="module")
+def guard() -> Iterator[Guard]:
+    """One for all tests that need no limits of their own: its process starts once."""
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    return attacks.named(tmp_path, ("w",))
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process(os.getpid()).children()
+
+
+def test_a_good_file_passes_once_for_all(guard: Guard, good: Path, monkeypatch) -> None:
+    guard.check(good)
+    monkeypatch.setattr(guard, "_take", lambda: pytest.fail("it has passed already"))
+    guard.check(good)
+    good.write_bytes(good.read_bytes() + b"\0")
+    with pytest.raises(pytest.fail.Exception):
+        guard.check(good)
+
+
+def test_what_opening_raises_is_raised_here(guard: Guard, tmp_path: Path) -> None:
+    with pytest.raises(LimitError, match="max_elements"):
+        guard.check(attacks.huge_input(tmp_path))
+    with pytest.raises(NotFoundError):
+        guard.check(tmp_path / "none.onnx")
+    (tmp_path / "m.mlir").write_text("module {\n")
+    with pytest.raises(MlirSyntaxError) as broken:
+        guard.check(tmp_path / "m.mlir")
+    assert (broken.value.line, broken.value.column) == (1, 8)
+
+
+def test_memory_is_limited_and_the_next_file_is_read(make_guard: MakeGuard, tmp_path: Path) -> None:
+    guard = make_guard(max_open_memory_bytes=150 << 20)
+    with pytest.raises(InvalidModelError, match="max_open_memory_bytes = 157,286,400"):
+        guard.check(attacks.many_nodes(tmp_path, 900_000))
+    guard.check(attacks.named(tmp_path, ("w",)))
+
+
+def test_time_is_limited(make_guard: MakeGuard, tmp_path: Path) -> None:
+    guard = make_guard(max_open_seconds=0.2)  # less than the process needs to start
+    begun = time.monotonic()
+    with pytest.raises(LimitError, match=r"max_open_seconds = 0\.2 "):
+        guard.check(attacks.many_nodes(tmp_path, 900_000))
+    assert time.monotonic() - begun < 10
+
+
+def test_a_process_that_dies_is_told(make_guard: MakeGuard, good: Path) -> None:
+    guard = make_guard()
+    before = set(children())
+    guard.warm_up()
+    (reader,) = set(children()) - before
+    reader.kill()
+    with pytest.raises(InvalidModelError, match=r"ended the process that read it \(SIGKILL\)"):
+        guard.check(good)
+    guard.check(good)
+
+
+def test_it_writes_nothing_and_ends_with_its_guard(make_guard: MakeGuard, good: Path) -> None:
+    before = set(children())
+    listed = sorted(good.parent.iterdir())
+    guard = make_guard()
+    guard.check(good)
+    assert len(set(children()) - before) == 1
+    guard.close()
+    assert set(children()) == before and sorted(good.parent.iterdir()) == listed
+
+
+def test_files_of_several_people_are_read_at_one_time(
+    make_guard: MakeGuard, tmp_path: Path
+) -> None:
+    """One whose file takes for ever keeps nobody else waiting."""
+    guard = make_guard(max_open_seconds=30)
+    slow = tmp_path / "slow.onnx"
+    os.mkfifo(slow)
+    failed: list[Exception] = []
+
+    def wait_for_slow() -> None:
+        try:
+            guard.check(slow)
+        except InvalidModelError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=wait_for_slow)
+    thread.start()
+    guard.check(attacks.named(tmp_path, ("w",)))
+    thread.join(20)
+    assert not thread.is_alive() and failed, "a pipe is no model, and nobody waits for it"
+
+
+def test_the_workbench_opens_nothing_that_has_not_passed(
+    make_guard: MakeGuard, tmp_path: Path, monkeypatch
+) -> None:
+    guard = make_guard(max_nodes=10)
+    bench = Workbench(tmp_path / "projects", limits=guard.limits, guard=guard)
+    opened: list[str] = []
+    monkeypatch.setattr(
+        "studio_core.workbench.open_model", lambda path, **_: opened.append(str(path))
+    )
+    with pytest.raises(LimitError, match="max_nodes = 10 "):
+        bench.create_project(attacks.many_nodes(tmp_path, 50), {})
+    assert opened == [] and not (tmp_path / "projects").exists()
+
+
+def test_a_copy_in_a_project_is_not_tried_again(
+    guard: Guard, good: Path, tmp_path: Path, monkeypatch
+) -> None:
+    bench = Workbench(tmp_path / "projects", guard=guard)
+    project = bench.create_project(good, {})
+    monkeypatch.setattr(guard, "_take", lambda: pytest.fail("the copy was tried"))
+    assert len(bench.layers(project.id)) == 1
