@@ -13,13 +13,18 @@ from __future__ import annotations
 
 from studio_widgets.attribute_editor import AttributeEditor
 from studio_widgets.explorer import ExplorerView, explore, explore_sample
+from studio_widgets.export_panel import ExportPanel
 from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.graph_view import GraphView
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel
+from studio_widgets.performance_panel import PerformancePanel
+from studio_widgets.performance_view import PerformanceView
 from studio_widgets.plan_editor import PlanEditor
+from studio_widgets.plans_panel import PlansPanel
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.summary_cards import SummaryCards
+from studio_widgets.trade_off import TradeOff
 from studio_widgets.verify_panel import VerifyPanel
 from studio_widgets.workbench import WorkbenchView, open_sample, open_workbench
 
@@ -29,13 +34,18 @@ open = open_workbench
 __all__ = [
     "AttributeEditor",
     "ExplorerView",
+    "ExportPanel",
     "GoalPanel",
     "GraphView",
     "LayerTable",
     "MeasurePanel",
+    "PerformancePanel",
+    "PerformanceView",
     "PlanEditor",
+    "PlansPanel",
     "SensitivityChart",
     "SummaryCards",
+    "TradeOff",
     "VerifyPanel",
     "WorkbenchView",
     "explore",

@@ -25,7 +25,8 @@ class BackgroundRun(Generic[Step, News]):
     """One run of ``steps`` in a thread of its own.
 
     ``snapshot`` makes the news of a step, in the thread; ``on_news`` and ``on_end`` hear of
-    it in the loop. ``error`` is what ended the run too early, if anything did.
+    it in the loop. ``error`` is what ended the run too early, if anything did. Where
+    ``on_cancel`` is given, it sees to it that the steps come to an end.
     """
 
     def __init__(
@@ -34,13 +35,16 @@ class BackgroundRun(Generic[Step, News]):
         snapshot: Callable[[Step], News],
         on_news: Callable[[News], None],
         on_end: Callable[[BackgroundRun[Step, News]], None],
+        on_cancel: Callable[[], None] | None = None,
     ) -> None:
+        self._on_cancel = on_cancel
         self._steps, self._snapshot = steps, snapshot
         self._on_news, self._on_end = on_news, on_end
         self.error: Exception | None = None
         self._loop = _running_loop()
         self._news: list[News] = []
         self._cancelled, self._ended = threading.Event(), threading.Event()
+        self._left = threading.Event()
         self._is_end_told = False
         self._telling = threading.RLock()
         self._thread = threading.Thread(target=self._work, name="studio-run", daemon=True)
@@ -62,8 +66,17 @@ class BackgroundRun(Generic[Step, News]):
 
     def cancel(self) -> None:
         """Stop after the present step; what was found stays."""
-        if not self.has_ended:
-            self._cancelled.set()
+        if self.has_ended:
+            return
+        self._cancelled.set()
+        if self._on_cancel is not None:
+            self._on_cancel()
+        else:
+            self._left.set()
+
+    def leave(self) -> None:
+        """Take no further step; what works elsewhere, such as a job, goes on there."""
+        self._left.set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end while the widgets go on; False if ``timeout`` seconds were too few.
@@ -88,7 +101,7 @@ class BackgroundRun(Generic[Step, News]):
             sent_at = 0.0
             for step in steps:
                 last = [step]
-                if self.is_cancelled:
+                if self._left.is_set():
                     break
                 if time.monotonic() - sent_at >= NEWS_SECONDS:
                     self._bring(step)

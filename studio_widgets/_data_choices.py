@@ -5,7 +5,9 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from studio_core.evaluation.metrics import METRICS, LossMetric
 from studio_core.models.model import Model
 from studio_core.projects import Project
 from studio_core.samples import sample_data, sample_names, sample_path
+from studio_core.workbench import RANDOM, SAMPLE
 
 MANY_SAMPLES = 64
 _FOR_CLASS_SCORES = ("softmax_kl", "cross_entropy")
@@ -24,7 +27,10 @@ _FOR_CLASS_SCORES = ("softmax_kl", "cross_entropy")
 
 @dataclass(frozen=True)
 class DataChoice:
-    """One source of data; ``load`` reads at most so many samples, ``code`` is its Python."""
+    """One source of data; ``load`` reads at most so many samples, ``code`` is its Python.
+
+    ``job_data`` is what a job is told to read.
+    """
 
     key: str
     label: str
@@ -32,6 +38,7 @@ class DataChoice:
     has_labels: bool
     num_samples: int
     code: str
+    job_data: str
 
 
 def data_choices(model: Model, project: Project | None) -> tuple[DataChoice, ...]:
@@ -41,7 +48,9 @@ def data_choices(model: Model, project: Project | None) -> tuple[DataChoice, ...
     if own is not None:
         label = f"held-out data ({own.num_samples} labelled samples)"
         number = min(MANY_SAMPLES, own.num_samples)
-        found.append(DataChoice("held_out", label, own.first, True, number, "wb.held_out_data"))
+        name = str(job_data_of(own, model))
+        code = "wb.held_out_data"
+        found.append(DataChoice("held_out", label, own.first, True, number, code, name))
     if project is not None and any(project.data_folder.glob("*.npz")):
         folder = project.data_folder
         found.append(
@@ -55,6 +64,7 @@ def data_choices(model: Model, project: Project | None) -> tuple[DataChoice, ...
             False,
             DEFAULT_SAMPLES,
             "None",
+            RANDOM,
         )
     )
     return tuple(found)
@@ -72,15 +82,31 @@ def _file(model: Model, path: Path, key: str, label: str, code: str) -> DataChoi
     def load(count: int) -> Samples:
         return samples_from(path, model).first(count)
 
-    return DataChoice(key, label, load, _has_labels(path), MANY_SAMPLES, code)
+    where = str(path.expanduser().absolute())
+    return DataChoice(key, label, load, _has_labels(path), MANY_SAMPLES, code, where)
 
 
 def held_out(model: Model) -> Samples | None:
     """The held-out data of a bundled model or of a copy of one; None for any other model."""
     for name in sample_names():
         if _is_same(sample_path(name), model.path):
-            data = sample_data(name)
-            return Samples(data.inputs, data.labels)
+            return _bundled(name)
+    return None
+
+
+@cache
+def _bundled(name: str) -> Samples:
+    data = sample_data(name)
+    return Samples(data.inputs, data.labels)
+
+
+def job_data_of(data: Any, model: Model) -> str | None:
+    """``data`` as another process reads it; None for arrays, which it cannot see."""
+    if isinstance(data, str | Path):
+        return str(Path(data).expanduser().absolute())
+    for name in sample_names():
+        if data is _bundled(name) and _is_same(sample_path(name), model.path):
+            return f"{SAMPLE}{name}"
     return None
 
 

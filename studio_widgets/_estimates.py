@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import html
 
+from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.plan import PlanEstimate
 from studio_core.plans.prediction import PredictedLoss
 from studio_core.sensitivity.analysis import Source
 from studio_widgets import _format
+from studio_widgets._performance import time_text
 from studio_widgets.messages import as_html
 
 
-def estimate_html(e: PlanEstimate | None, loss: PredictedLoss | None = None) -> str:
+def estimate_html(
+    e: PlanEstimate | None,
+    loss: PredictedLoss | None = None,
+    latency: PredictedLatency | None = None,
+) -> str:
     """The estimates as safe HTML, empty without a plan.
 
-    ``loss`` is the prediction from measured curves, where there are any.
+    ``loss`` and ``latency`` are predictions from what was measured, where there is any.
     """
     if e is None:
         return ""
@@ -35,6 +41,8 @@ def estimate_html(e: PlanEstimate | None, loss: PredictedLoss | None = None) -> 
             f"{_format.exact(e.flops, 'MACs')} of {_format.exact(e.flops_dense, 'MACs')}",
         ),
     ]
+    if latency is not None and latency.value_ms is not None:
+        cards.append(_latency_card(latency))
     note = as_html("", e.note, kind="note" if e.achieves_target else "warning") if e.note else ""
     return f'<div class="studio-estimates">{"".join(cards)}</div>{note}'
 
@@ -47,6 +55,11 @@ def _loss_card(e: PlanEstimate, loss: PredictedLoss | None) -> str:
     words = f"{loss.aggregation} of {source} single-layer losses; they do not add up: verify"
     value = _format.value(loss.value, loss.standard_error)
     return _card(f"Predicted loss, {loss.metric}", value, words, loss.statement)
+
+
+def _latency_card(latency: PredictedLatency) -> str:
+    note = f"of {time_text(latency.dense_ms)} before; layers measured alone"
+    return _card("Predicted time", time_text(latency.value_ms), note, latency.statement)
 
 
 def _card(title: str, value: str, note: str, exact: str) -> str:

@@ -47,7 +47,9 @@ def _peak_html(exploration: Exploration) -> str:
     peak = exploration.peak()
     if peak is None or not peak.l1_bytes:
         return ""
-    name = exploration.opened.node(peak.node_id).label
+    node = exploration.opened.node(peak.node_id)
+    named = node.attribute("named_location")
+    name = f"{node.label} {named.value}" if named is not None else node.label
     where = f"Most L1: {peak.fraction:.0%} of a core at {html.escape(name)}"
     if not peak.fits:
         return f' · <strong class="studio-bad">{where}, which does not fit</strong>'
@@ -57,7 +59,7 @@ def _peak_html(exploration: Exploration) -> str:
 def title_html(exploration: Exploration) -> str:
     """The file's name, the chip that is counted for, and the estimate of the whole."""
     graph = exploration.opened.graph
-    facts = [f"{len(graph.nodes):,} nodes", f"Chip: {exploration.system.sentence}"]
+    facts = [f"{len(graph.nodes):,} nodes", f"Chip: {exploration.system.sentence.rstrip('.')}"]
     roofline = exploration.roofline()
     if roofline is not None and roofline.total.estimate_ms is not None:
         unknown = f", {roofline.num_unknown:,} ops not counted" if roofline.num_unknown else ""

@@ -1,45 +1,125 @@
-"""What is asked of a measurement, and the news of one while it runs."""
+"""What is asked of a measurement, here or as a job, and the news of one while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from studio_core.analysis_runs import RunOptions, RunProgress, run_loss
+from studio_core.analysis_runs import RunOptions, RunProgress, run_loss, run_perf
+from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.defaults import default_metric
 from studio_core.models.model import Model
-from studio_core.sensitivity import Analysis
+from studio_core.sensitivity import Analysis, AnalysisKind
 from studio_core.session import Session
+from studio_core.workbench import RANDOM, SAMPLE
+from studio_widgets._project_jobs import ProjectJobs
 
 NAME = "measured"
+
+_JOB_KEYS = {
+    "levels": "sparsityLevels",
+    "samples": "samples",
+    "metric": "metric",
+    "granularity": "granularity",
+    "stop_error": "stopError",
+    "workers": "workers",
+    "iterations": "iterations",
+    "warmup": "warmup",
+    "num_threads": "numThreads",
+    "batch_size": "batchSize",
+}
+"""Options as Python and as a job's request call them."""
+
+Load = Callable[[], Samples]
 
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """Data, metric and levels of a measurement; ``code`` is the data as Python.
+    """Data and options of a measurement; ``code`` is the data as Python.
 
     The data is read once, by the run, and kept for going on and for verifying plans.
+    ``load`` None is one generated batch (performance). ``job_data`` is the data as a job
+    reads it, None for arrays, which are written for it first. ``stop_after`` ends the run
+    after so many measurements.
     """
 
-    load: Callable[[], Samples]
+    load: Load | None
     code: str
-    metric: str | None = None
-    num_samples: int | None = None
-    levels: Sequence[float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    kind: AnalysisKind = AnalysisKind.LOSS
+    job_data: str | None = None
+    stop_after: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the analysis is called in a project: one for each granularity."""
+        pattern = self.options.get("granularity") or "element"
+        is_plain = pattern == "element" or self.kind is AnalysisKind.PERF
+        return NAME if is_plain else f"{NAME}-{str(pattern).replace(':', '-')}"
+
+    @property
+    def metric(self) -> str | None:
+        return self.options.get("metric")
 
     @cached_property
     def samples(self) -> Samples:
+        if self.load is None:
+            raise InvalidRequestError("This measurement has no data of its own.")
         return self.load()
 
+    @property
+    def whole(self) -> MeasureRequest:
+        """The same to its end; the data, which may be read only once, is shared."""
+        if self.stop_after is None:
+            return self
+        load = None if self.load is None else lambda: self.samples
+        return replace(self, load=load, stop_after=None)
+
     def steps(self, session: Session, earlier: Analysis | None) -> Iterator[RunProgress]:
-        """Measure, going on from ``earlier`` where it is of the same data."""
-        options = RunOptions(metric=self.metric, levels=self.levels)
-        yield from run_loss(
-            session.model, session.layers, self.samples, options, NAME, earlier=earlier
-        )
+        """Measure in this process, going on from ``earlier`` where it is of the same data."""
+        options = RunOptions(**self.options)
+        if self.kind is AnalysisKind.PERF:
+            given = None if self.load is None else self.samples
+            steps = run_perf(session.model, session.layers, given, options, self.name, earlier)
+        else:
+            steps = run_loss(
+                session.model, session.layers, self.samples, options, self.name, earlier=earlier
+            )
+        for progress in steps:
+            yield progress
+            if self.stop_after is not None and progress.done >= self.stop_after:
+                return
+
+    def job_options(self, jobs: ProjectJobs) -> dict[str, Any]:
+        """The options of a job that does the same; arrays are written into the project."""
+        given = {key: self.options.get(name) for name, key in _JOB_KEYS.items()}
+        data = self.job_data
+        if data is None and self.load is not None:
+            samples = self.samples
+            data = RANDOM if samples.generated else str(jobs.keep_samples(self.name, samples))
+        given["data"] = data or RANDOM
+        if given["sparsityLevels"] is not None:
+            given["sparsityLevels"] = [float(level) for level in given["sparsityLevels"]]
+        return {key: value for key, value in given.items() if value is not None}
+
+    @classmethod
+    def of_job(
+        cls, jobs: ProjectJobs, kind: AnalysisKind, given: Mapping[str, Any]
+    ) -> MeasureRequest:
+        """What a job was asked for, by whomever."""
+        options = {n: given[k] for n, k in _JOB_KEYS.items() if given.get(k) is not None}
+        data, samples = given.get("data"), given.get("samples")
+
+        def load() -> Samples:
+            return jobs.workbench.samples(jobs.project.id, RunOptions(data=data, samples=samples))
+
+        is_sample = data is not None and data.startswith(SAMPLE)
+        code = "wb.held_out_data" if is_sample else repr(data)
+        code = "None" if data in (None, RANDOM) else code
+        return cls(load, code, options, kind, data or RANDOM)
 
     def metric_of(self, model: Model) -> str:
         """The metric, or the one that a run would choose for this data."""
@@ -47,11 +127,12 @@ class MeasureRequest:
 
     def call(self, function: str) -> str:
         """The Python that asks for the same."""
-        given: dict[str, Any] = {"metric": self.metric, "samples": self.num_samples}
-        if self.levels is not None:
-            given["levels"] = [float(level) for level in self.levels]
+        given: dict[str, Any] = {**self.options, "stop_after": self.stop_after}
+        if given.get("levels") is not None:
+            given["levels"] = [float(level) for level in given["levels"]]
         words = [f"{key}={value!r}" for key, value in given.items() if value is not None]
-        return f"{function}({', '.join([self.code, *words])})"
+        data = [] if self.kind is AnalysisKind.PERF and self.code == "None" else [self.code]
+        return f"{function}({', '.join([*data, *words])})"
 
 
 @dataclass(frozen=True)

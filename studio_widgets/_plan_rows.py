@@ -66,7 +66,7 @@ class LayerRow(ipywidgets.HBox):
             self._is_drawing = False
 
     def _moved(self, change: Any) -> None:
-        if not self._is_drawing:
+        if not self._is_drawing and is_move(change):
             self._on_change(self.layer_id, shown(change["new"]))
 
     def _toggled(self, change: Any) -> None:
@@ -124,6 +124,11 @@ class LayerPages(ipywidgets.VBox):
         self.where.value = f"{start + 1}–{start + len(shown)} of {len(self._layers)}"
         self.back.disabled = self.page == 0
         self.forward.disabled = self.page == self.num_pages - 1
+
+
+def is_move(change: Any) -> bool:
+    """Whether a person moved a slider: drawn in a page it reports 0.95 as 0.9500000000000001."""
+    return shown(change["old"]) != shown(change["new"])
 
 
 def shown(fraction: float) -> float:

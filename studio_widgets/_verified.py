@@ -6,15 +6,17 @@ import html
 import math
 
 from studio_core.evaluation.metrics import METRICS
+from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.verification import Verification
 from studio_widgets import _format
+from studio_widgets._performance import time_text
 
 _NOT_PREDICTED = ""
 
 
-def verification_html(v: Verification) -> str:
-    """Predicted and actual side by side, as safe HTML."""
-    rows = [_loss_row(v), *_accuracy_rows(v), *_cost_rows(v)]
+def verification_html(v: Verification, latency: PredictedLatency | None = None) -> str:
+    """Predicted and actual side by side, as safe HTML; ``latency`` is what was predicted."""
+    rows = [_loss_row(v), *_accuracy_rows(v), *_cost_rows(v), *_latency_rows(v, latency)]
     body = "".join(_row(*cells) for cells in rows)
     number = v.loss.num_samples
     data = f"{number:,} sample{'s' * (number != 1)}{' of random data' * v.on_random_data}"
@@ -28,21 +30,12 @@ def verification_html(v: Verification) -> str:
     )
 
 
-def summary(v: Verification) -> str:
-    """A verified plan in one line."""
-    loss = _format.value(v.loss.mean, v.loss.standard_error)
-    words = [f"sparsity {_format.fraction(v.costs.sparsity)}", f"{_label(v.loss.metric)} {loss}"]
-    if v.accuracy is not None:
-        words.append(f"accuracy {_format.percent(v.accuracy.pruned)}")
-    return " · ".join(words)
-
-
 def _loss_row(v: Verification) -> tuple[str, str, str]:
     predicted = _format.UNKNOWN
     if v.predicted is not None and v.is_comparable:
         predicted = _format.value(v.predicted.value, v.predicted.standard_error)
     actual = _format.value(v.loss.mean, v.loss.standard_error)
-    return f"Loss ({_label(v.loss.metric)})", predicted, actual
+    return f"Loss ({metric_label(v.loss.metric)})", predicted, actual
 
 
 def _accuracy_rows(v: Verification) -> list[tuple[str, str, str]]:
@@ -78,6 +71,27 @@ def _cost_rows(v: Verification) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _latency_rows(
+    v: Verification, predicted: PredictedLatency | None
+) -> list[tuple[str, str, str]]:
+    if v.latency is None:
+        return []
+    found = v.latency
+    expected = _NOT_PREDICTED
+    if predicted is not None and predicted.value_ms is not None:
+        expected = _before_after(predicted.dense_ms, predicted.value_ms)
+    spread = time_text(found.pruned_spread_ms / 2)
+    actual = f"{_before_after(found.dense_ms, found.pruned_ms)} ± {spread}"
+    return [("Time of a run, before → after", expected, actual)]
+
+
+def _before_after(dense_ms: float | None, pruned_ms: float | None) -> str:
+    times = f"{time_text(dense_ms)} → {time_text(pruned_ms)}"
+    if not dense_ms or pruned_ms is None:
+        return times
+    return f"{times} ({_format.percent(pruned_ms / dense_ms)})"
+
+
 def _notes(v: Verification) -> list[str]:
     notes = []
     if v.predicted is None or not v.is_comparable:
@@ -89,6 +103,12 @@ def _notes(v: Verification) -> list[str]:
         notes.append("Pruned together the layers lose more than the sum of each alone.")
     if v.on_random_data:
         notes.append("Random data tells plans apart; it does not tell the true loss.")
+    if v.latency is not None:
+        threads = f"{v.latency.num_threads} thread{'s' * (v.latency.num_threads != 1)}"
+        notes.append(
+            f"Times are of a batch of {v.latency.batch_size} on {threads}. The prediction adds up "
+            "layers of a profiled run, which costs time of its own: compare the shares."
+        )
     if v.skipped:
         notes.append(f"{len(v.skipped)} layers could not be pruned as planned.")
     return notes
@@ -107,7 +127,8 @@ def _row(what: str, predicted: str, actual: str) -> str:
     return f'<tr><th scope="row">{html.escape(what)}</th>{cells}</tr>'
 
 
-def _label(metric: str) -> str:
+def metric_label(metric: str) -> str:
+    """What a loss in this metric is called."""
     found = METRICS.get(metric)
     if found is None:
         return metric

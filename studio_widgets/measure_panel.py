@@ -6,7 +6,7 @@
     panel.cancel()              # keeps it; panel.resume() goes on
     run.wait()                  # in a script, or before the next cell
 
-The work runs in a thread of the kernel (`_background`); no server is needed.
+The work runs in a thread of the kernel, or as a job of the project (`_analysis_panel`).
 """
 
 from __future__ import annotations
@@ -17,62 +17,50 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import traitlets
 
-from studio_core.analysis_runs import DEFAULT_SAMPLES, RunProgress
-from studio_core.errors import ConflictError, InvalidRequestError
+from studio_core.analysis_runs import DEFAULT_SAMPLES
+from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples, generate_samples, samples_from
 from studio_core.evaluation.metrics import metric_named
-from studio_core.projects import Project
-from studio_core.sensitivity import Analysis
-from studio_core.session import Session
-from studio_widgets._assets import css
-from studio_widgets._background import BackgroundRun
-from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_core.sensitivity import AnalysisKind
+from studio_core.sensitivity.sweep.pattern import Pattern
+from studio_core.sensitivity.sweep.points import StopRule
+from studio_core.workbench import RANDOM, SAMPLE
+from studio_widgets._analysis_panel import AnalysisPanel, MeasureRun
 from studio_widgets._data_choices import (
     DataChoice,
     data_choices,
     file_choice,
     fitting_metrics,
+    job_data_of,
 )
-from studio_widgets._measuring import MeasureNews, MeasureRequest, news_of
-from studio_widgets._pace import Pace
-from studio_widgets.messages import MessageArea
+from studio_widgets._measuring import MeasureRequest
 
-MeasureRun = BackgroundRun[RunProgress, MeasureNews]
+__all__ = ["MeasurePanel", "MeasureRun"]
+
 _FILE = "file"
+_GRANULARITIES = {
+    "single weights": "element",
+    "2 of every 4 weights": "2:4",
+    "whole channels": "channel",
+}
+_PRECISION = {
+    "all samples": None,
+    "± 2 %, or all samples": "2%",
+    "± 5 %, or all samples": "5%",
+    "± 10 %, or all samples": "10%",
+}
 
 
-class MeasurePanel(ShortRepr, ipywidgets.VBox):
+class MeasurePanel(AnalysisPanel):
     """Runs the loss sensitivity of ``session``; ``project`` may bring data of its own."""
 
-    analysis = traitlets.Instance(Analysis, allow_none=True)
-    """What is measured so far. Type: Analysis or None. Default: None."""
+    kind = AnalysisKind.LOSS
+    css_class = "studio-measure"
+    start_tooltip = "Prune each layer at each level and run the model"
 
-    is_running = traitlets.Bool(False)
-    """Whether a measurement is under way. Type: bool. Default: False."""
-
-    def __init__(self, session: Session, project: Project | None = None, **settings: Any) -> None:
-        cls = type(self)
-        reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
-        self.session = session
-        self.request: MeasureRequest | None = None
-        self.measured_by: MeasureRequest | None = None
-        self._choices = {c.key: c for c in data_choices(session.model, project)}
-        self._run: MeasureRun | None = None
-        self._pace = Pace()
-        self._make_parts()
-        controls = ipywidgets.HBox([self.data, self.path, self.metric, self.num_samples])
-        controls.add_class("studio-run-controls")
-        buttons = ipywidgets.HBox([self.start, self.stop, self.go_on, self.bar, self.status])
-        buttons.add_class("studio-run-line")
-        super().__init__([_style(), controls, self.hint, buttons, self.messages], **settings)
-        self.add_class("studio")
-        self.add_class("studio-measure")
-        self._pick_data({})
-        self._draw_buttons()
-
-    def _make_parts(self) -> None:
+    def _controls(self) -> list[Any]:
+        self._choices = {c.key: c for c in data_choices(self.session.model, self.project)}
         sources = [(choice.label, key) for key, choice in self._choices.items()]
         self.data = ipywidgets.Dropdown(
             description="Data", options=[*sources, ("file or folder …", _FILE)]
@@ -84,20 +72,25 @@ class MeasurePanel(ShortRepr, ipywidgets.VBox):
         )
         self.metric = ipywidgets.Dropdown(description="Metric")
         self.num_samples = ipywidgets.BoundedIntText(description="Samples", min=1, max=10_000_000)
+        self.granularity = ipywidgets.Dropdown(
+            description="Prune", options=list(_GRANULARITIES.items())
+        )
+        self.precision = ipywidgets.Dropdown(
+            description="Stop at",
+            options=list(_PRECISION.items()),
+            tooltip="A point sees no more samples once its standard error is small enough",
+        )
         self.hint = ipywidgets.HTML()
-        self.start = _button("Measure", "play", "Prune each layer at each level and run the model")
-        self.stop = _button("Cancel", "stop", "Stop; what was measured stays")
-        self.go_on = _button("Resume", "forward", "Measure what is still missing")
-        self.start.add_class("studio-primary")
-        self.bar = ipywidgets.FloatProgress(min=0.0, max=1.0)
-        self.status = ipywidgets.HTML()
-        self.messages = MessageArea()
         self.data.observe(self._pick_data, "value")
         self.path.observe(self._pick_data, "value")
-        self.metric.observe(self._draw_hint, "value")
-        self.start.on_click(lambda _: self._start_by_hand())
-        self.stop.on_click(lambda _: self.cancel())
-        self.go_on.on_click(lambda _: self._resume_by_hand())
+        for control in (self.metric, self.granularity):
+            control.observe(self._draw_hint, "value")
+        first = ipywidgets.HBox([self.data, self.path, self.metric, self.num_samples])
+        second = ipywidgets.HBox([self.granularity, self.precision])
+        for line in (first, second):
+            line.add_class("studio-run-controls")
+        self._pick_data({})
+        return [first, second, self.hint]
 
     # In Python
 
@@ -108,18 +101,21 @@ class MeasurePanel(ShortRepr, ipywidgets.VBox):
         metric: str | None = None,
         samples: int | None = None,
         levels: Sequence[float] | None = None,
+        granularity: str | None = None,
+        stop_error: float | str | None = None,
+        workers: int | None = None,
+        stop_after: int | None = None,
     ) -> MeasureRun:
         """Start measuring and answer the run: ``run.wait()`` waits for it, `cancel` stops it.
 
         ``data`` is anything `samples_from` reads, or None for random samples; ``metric`` is a
-        name in `studio_core.evaluation.metrics.METRICS`, by default one that fits.
-        Raises `ConflictError` while another measurement runs, `InvalidRequestError` for an
-        unknown metric; what is wrong with the data is raised by ``run.wait()``.
+        name in `studio_core.evaluation.metrics.METRICS`, by default one that fits;
+        ``granularity``, ``stop_error`` and ``workers`` as in `RunOptions`. ``stop_after`` ends
+        the run after so many measurements. Raises `ConflictError` while another measurement
+        runs, `InvalidRequestError` for an unknown metric; what is wrong with the data is
+        raised by ``run.wait()``.
         """
-        if metric is not None:
-            metric_named(metric)
-        if samples is not None and samples < 1:
-            raise InvalidRequestError(f"At least 1 sample is needed; samples={samples}.")
+        _check(metric, samples, granularity, stop_error)
         model = self.session.model
 
         def load() -> Samples:
@@ -128,50 +124,35 @@ class MeasurePanel(ShortRepr, ipywidgets.VBox):
             found = samples_from(data, model)
             return found if samples is None else found.first(samples)
 
-        code = repr(str(data)) if isinstance(data, str | Path) else "data"
-        code = "None" if data is None else code
-        return self._begin(MeasureRequest(load, code, metric, samples, levels), None)
-
-    def cancel(self) -> None:
-        """Stop after the measurement that is under way; what was measured stays."""
-        if self._run is not None and self.is_running:
-            self._run.cancel()
-            self._say("stopping after the present measurement …")
-            self.stop.disabled = True
-
-    def resume(self) -> MeasureRun:
-        """Go on with what was cancelled; raises `InvalidRequestError` where nothing was."""
-        if self.request is None:
-            raise InvalidRequestError("Nothing was measured yet, so nothing can be resumed.")
-        return self._begin(self.request, self.analysis)
+        options = {
+            "metric": metric,
+            "samples": samples,
+            "levels": levels,
+            "granularity": granularity,
+            "stop_error": stop_error,
+            "workers": workers,
+        }
+        given = {key: value for key, value in options.items() if value is not None}
+        job_data = RANDOM if data is None else job_data_of(data, model)
+        request = MeasureRequest(
+            load, _code(data, job_data), given, self.kind, job_data, stop_after=stop_after
+        )
+        return self._begin(request)
 
     def chosen(self) -> MeasureRequest:
         """What the controls ask for; `InvalidRequestError` where no file is named."""
         choice = self._choice()
-        number, metric = int(self.num_samples.value), str(self.metric.value)
-        return MeasureRequest(lambda: choice.load(number), choice.code, metric, number)
-
-    def adopt(self, other: MeasurePanel) -> None:
-        """Take over what ``other`` measured of the same model."""
-        self.request, self.measured_by = other.request, other.measured_by
-        self._pace, self.bar.value = other._pace, other.bar.value
-        self.analysis, self.status.value = other.analysis, other.status.value
-        self._draw_buttons()
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the last run measured all it was asked for."""
-        return self._pace.total > 0 and self._pace.done >= self._pace.total
+        number = int(self.num_samples.value)
+        options: dict[str, Any] = {"metric": str(self.metric.value), "samples": number}
+        if self.granularity.value != "element":
+            options["granularity"] = self.granularity.value
+        if self.precision.value is not None:
+            options["stop_error"] = self.precision.value
+        return MeasureRequest(
+            lambda: choice.load(number), choice.code, options, self.kind, choice.job_data
+        )
 
     # What a person does
-
-    def _start_by_hand(self) -> None:
-        with self.messages.catching():
-            self._begin(self.chosen(), None)
-
-    def _resume_by_hand(self) -> None:
-        with self.messages.catching():
-            self.resume()
 
     def _choice(self) -> DataChoice:
         if self.data.value == _FILE:
@@ -194,66 +175,6 @@ class MeasurePanel(ShortRepr, ipywidgets.VBox):
             self.num_samples.value = number
         self._draw_hint({})
 
-    # The run
-
-    def _begin(self, request: MeasureRequest, earlier: Analysis | None) -> MeasureRun:
-        if self.is_running:
-            raise ConflictError("A measurement is running. Cancel it, or wait for its end.")
-        self.messages.clear()
-        self.request, self._pace = request, Pace()
-        self.bar.value, self.bar.bar_style = 0.0, ""
-        self._say("preparing the model …")
-        session = self.session
-        self._run = BackgroundRun(
-            lambda: request.steps(session, earlier), news_of, self._take, self._end
-        )
-        self.is_running = True
-        self._draw_buttons()
-        self._run.start()
-        return self._run
-
-    def _take(self, news: MeasureNews) -> None:
-        self._pace.move(news.done, news.total)
-        self.bar.value = news.done / max(1, news.total)
-        if news.analysis is not None:
-            self.measured_by = self.request
-            self.analysis = news.analysis
-        is_stopping = self._run is not None and self._run.is_cancelled
-        if not is_stopping:
-            self._say(self._pace.words(), news.message)
-
-    def _end(self, run: MeasureRun) -> None:
-        pace = self._pace
-        self.is_running = False
-        if run.error is not None:
-            self.messages.show(run.error)
-            self.bar.bar_style = "danger"
-            self._say(f"stopped at {pace.done:,} of {pace.total:,}" if pace.total else "")
-        elif self.is_complete:
-            self.bar.bar_style = "success"
-            self._say(f"all {pace.total:,} measured {self.said_data()}")
-        else:
-            self._say(f"cancelled; {pace.done:,} of {pace.total:,} measured are kept")
-        self._draw_buttons()
-
-    def said_data(self) -> str:
-        """'on 64 samples', 'on 5 samples of random data'; empty before anything was read."""
-        if self.analysis is None:
-            return ""
-        number = int(self.analysis.provenance.get("numSamples", 0))
-        of = " of random data" if self.analysis.provenance.get("generatedData") else ""
-        return f"on {number:,} sample{'s' * (number != 1)}{of}"
-
-    # What is drawn
-
-    def _draw_buttons(self) -> None:
-        can_resume = not self.is_running and 0 < self._pace.done < self._pace.total
-        self.start.disabled = self.is_running
-        self.stop.disabled = not self.is_running
-        self.stop.layout.display = "" if self.is_running else "none"
-        self.go_on.layout.display = "" if can_resume else "none"
-        self.bar.layout.display = "" if self.request is not None else "none"
-
     def _draw_hint(self, _change: Any) -> None:
         words = metric_named(self.metric.value).description if self.metric.value else ""
         if self.metric.value == "accuracy":
@@ -263,22 +184,26 @@ class MeasurePanel(ShortRepr, ipywidgets.VBox):
             )
         if self.data.value == "random":
             words += " Random data ranks layers; it does not tell the true loss."
+        if self.granularity.value == "channel":
+            words += " Channels that other layers need stay; the plan then removes channels."
         self.hint.value = f'<div class="studio-hint">{html.escape(words)}</div>'
 
-    def _say(self, words: str, detail: str = "") -> None:
-        more = f' <span class="studio-run-detail">{html.escape(detail)}</span>' if detail else ""
-        self.status.value = (
-            f'<div class="studio-run-status" role="status">{html.escape(words)}{more}</div>'
-        )
+
+def _check(
+    metric: str | None, samples: int | None, granularity: str | None, stop_error: Any
+) -> None:
+    if metric is not None:
+        metric_named(metric)
+    if samples is not None and samples < 1:
+        raise InvalidRequestError(f"At least 1 sample is needed; samples={samples}.")
+    if granularity is not None:
+        Pattern.named(granularity)
+    StopRule.of(stop_error)
 
 
-def _style() -> ipywidgets.HTML:
-    style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-    style.layout.display = "none"
-    return style
-
-
-def _button(text: str, icon: str, tooltip: str) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=text, icon=icon, tooltip=tooltip)
-    button.layout.width = "auto"
-    return button
+def _code(data: Any, job_data: str | None) -> str:
+    if data is None:
+        return "None"
+    if job_data is not None and job_data.startswith(SAMPLE):
+        return "wb.held_out_data"
+    return repr(str(data)) if isinstance(data, str | Path) else "data"

@@ -23,6 +23,7 @@ HEADINGS: dict[type[errors.StudioError], str] = {
     errors.TruncatedModelError: "The model file is cut short",
     errors.MissingDataError: "Weights are missing",
     errors.UnsafePathError: "The model points outside its folder",
+    errors.LimitError: "The model is beyond a limit",
     errors.MlirSyntaxError: "This is not valid MLIR",
     errors.InvalidRequestError: "Please check this value",
     errors.InfeasibleError: "No plan can do this",

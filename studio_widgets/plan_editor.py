@@ -11,7 +11,7 @@ taken for a move: `LayerRow` and `_drawing` see to that.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ import traitlets
 
 from studio_core.errors import InfeasibleError, StudioError
 from studio_core.layers.layer import Layer
+from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.prediction import PredictedLoss
 from studio_widgets._assets import css
@@ -27,11 +28,13 @@ from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._code import PlanRequest, plan_code
 from studio_widgets._estimates import estimate_html
 from studio_widgets._inputs import planner_of
-from studio_widgets._plan_rows import LayerPages, LayerRow, fraction_slider, shown
+from studio_widgets._plan_rows import LayerPages, LayerRow, fraction_slider, is_move, shown
 from studio_widgets.copy_button import CopyButton
 from studio_widgets.messages import MessageArea
 
 Predict = Callable[[PruningPlan], PredictedLoss]
+
+_PLAN_IMPORT = ["from studio_core.plans import PruningPlan", ""]
 
 DEFAULT_TARGET = 0.5
 DEFAULT_BALANCE = 1.0
@@ -66,6 +69,7 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
         reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
         self.planner = planner_of(planner)
         self._predict: Predict | None = None
+        self._stay_dense: dict[str, float] = {}
         self._prunable: dict[str, Layer] = {x.id: x for x in self.planner.prunable_layers}
         self._is_drawing = False
         self._request: PlanRequest | None = None
@@ -125,13 +129,19 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
             self.limit.value = DEFAULT_LIMIT
         self._distribute({})
 
-    def plan_by(self, planner: Any, predict: Predict | None = None) -> None:
+    def plan_by(
+        self, planner: Any, predict: Predict | None = None, stay_dense: Iterable[str] = ()
+    ) -> None:
         """Ask another planner for the same; ``predict`` tells the loss of a plan.
 
-        A plan that was set by hand stays as it is.
+        Layers that ``stay_dense`` cannot be pruned in the way of this planner. A plan that
+        was set by hand stays as it is.
         """
         self.planner, self._predict = planner_of(planner), predict
-        if self._request is None or not self._distribute(dict(self._request.locked)):
+        former, self._stay_dense = self._stay_dense, dict.fromkeys(stay_dense, 0.0)
+        locked = {} if self._request is None else self._request.locked
+        locked = {i: s for i, s in locked.items() if i not in former}
+        if self._request is None or not self._distribute(locked):
             self._draw_estimate()
 
     def predict_by(self, predict: Predict | None) -> None:
@@ -146,7 +156,7 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
     def imports(self) -> list[str]:
         """What `expression` needs to be imported, followed by an empty line."""
         by_hand = self._request is None and self.plan is not None
-        return ["from studio_core.plans import PruningPlan", ""] if by_hand else []
+        return _PLAN_IMPORT if by_hand else []
 
     def expression(self, planner: str) -> str:
         """The Python expression of this plan; ``planner`` is the planner's name there."""
@@ -154,10 +164,18 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
             return self._request.code(planner)
         return "None" if self.plan is None else plan_code(self.plan)
 
+    def literal(self) -> str:
+        """The Python expression of this plan as it stands, whatever planner there is."""
+        return "None" if self.plan is None else plan_code(self.plan)
+
+    def literal_imports(self) -> list[str]:
+        """What `literal` needs to be imported, followed by an empty line."""
+        return [] if self.plan is None else _PLAN_IMPORT
+
     # What a person does
 
-    def _moved(self, _change: Any) -> None:
-        if not self._is_drawing:
+    def _moved(self, change: Any) -> None:
+        if not self._is_drawing and is_move(change):
             self._distribute(self.plan.locked_sparsities() if self.plan else {})
 
     def _set_layer(self, layer_id: str, sparsity: float) -> None:
@@ -189,7 +207,7 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
             target=shown(self.target.value),
             balance=shown(self.balance.value),
             max_sparsity=shown(self.limit.value),
-            locked=locked,
+            locked={**locked, **self._stay_dense},
         )
         try:
             plan = request.made_by(self.planner)
@@ -221,7 +239,11 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
     def _draw_estimate(self) -> None:
         self.estimate = self.planner.estimate(self.plan) if self.plan else None
         predicted = self._predict(self.plan) if self._predict and self.plan else None
-        self.estimates.value = estimate_html(self.estimate, predicted)
+        self.estimates.value = estimate_html(self.estimate, predicted, self._latency())
+
+    def _latency(self) -> PredictedLatency | None:
+        predict = getattr(self.planner, "predict_latency", None)
+        return predict(self.plan) if predict is not None and self.plan is not None else None
 
     def _request_of(self, plan: PruningPlan | None) -> PlanRequest | None:
         """What to ask of the planner for ``plan``; None if it answers with another plan."""

@@ -100,6 +100,14 @@ def _levels_are_shared(curves: CurveSet) -> bool:
     return len(levels) > 0 and bool((levels == levels[:1]).all())
 
 
+def _bars(curves: CurveSet, row: int) -> dict[str, Any] | None:
+    """One standard error to either side; None where there are none."""
+    errors = curves.standard_errors
+    if errors is None:
+        return None
+    return {"type": "data", "array": errors[row], "thickness": 1, "width": 0}
+
+
 def _figure(go: Any, curves: CurveSet, selected: str, *, log_y: bool) -> Any:
     grey, grid = "rgba(128,128,128,0.55)", "rgba(128,128,128,0.25)"
     figure = go.Figure()
@@ -113,6 +121,7 @@ def _figure(go: Any, curves: CurveSet, selected: str, *, log_y: bool) -> Any:
                 name=html.escape(curves.names[i]),  # plotly reads tags in a name
                 mode="lines+markers" if chosen else "lines",
                 line={"color": "#d0701c" if chosen else grey, "width": 3 if chosen else 1},
+                error_y=_bars(curves, int(i)),
                 hoverinfo="name+x+y",
                 hoverlabel={"namelength": -1},
                 showlegend=chosen,

@@ -1,13 +1,11 @@
-"""Verify: the whole plan applied in memory and run, predicted and actual side by side.
+"""Verify: the whole plan applied and run, predicted and actual side by side.
 
 panel.verify().wait()
-panel.verified[-1].verification.accuracy
-panel.verified[-1].note     # what a person wrote beside it
+panel.verified[-1].accuracy
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +14,17 @@ import ipywidgets
 import traitlets
 
 from studio_core.errors import ConflictError
-from studio_core.plans.plan import PruningPlan
-from studio_core.plans.verification import Verification, VerificationRun
+from studio_core.plan_runs.verifying import PlanVerification
+from studio_core.plans.latency import PredictedLatency
+from studio_core.plans.verification import Verification
+from studio_widgets._analysis_panel import run_button, status_html
 from studio_widgets._assets import css
 from studio_widgets._background import BackgroundRun
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
-from studio_widgets._verified import summary, verification_html
+from studio_widgets._verified import verification_html
 from studio_widgets.messages import MessageArea
 
-_ROWS_SHOWN = 12
+LATENCY_RUNS = 30
 
 
 @dataclass(frozen=True)
@@ -45,67 +45,67 @@ class VerifiedPlan:
 
 
 VerifyRun = BackgroundRun[VerifyNews, VerifyNews]
-Prepare = Callable[[], VerificationRun]
+Prepare = Callable[[], PlanVerification]
 
 
 class VerifyPanel(ShortRepr, ipywidgets.VBox):
-    """Runs plans and keeps what they gave, with a note each.
+    """Runs plans and keeps what they gave.
 
-    ``ask`` answers how to verify the present plan; what it answers is called in the
-    background. ``on_plan`` hears of a plan that a person wants back.
+    ``ask`` answers how to verify the present plan, and the time that is predicted for it;
+    what it answers is called in the background, with the number of timed runs. ``on_verified``
+    hears of each result.
     """
 
     is_running = traitlets.Bool(False)
     """Whether a verification is under way. Type: bool. Default: False."""
 
     verified = traitlets.Tuple()
-    """All that was verified, oldest first, as `VerifiedPlan`. Type: tuple. Default: ()."""
+    """All that was verified here, oldest first, as `Verification`. Type: tuple. Default: ()."""
 
     def __init__(
         self,
-        ask: Callable[[], Prepare],
-        on_plan: Callable[[PruningPlan], None],
+        ask: Callable[[int], tuple[Prepare, PredictedLatency]],
+        on_verified: Callable[[Verification], None],
         **settings: Any,
     ) -> None:
         cls = type(self)
         reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
-        self._ask, self._on_plan = ask, on_plan
+        self._ask, self._on_verified = ask, on_verified
         self._run: VerifyRun | None = None
-        self.start = ipywidgets.Button(
-            description="Verify plan",
-            icon="check",
-            tooltip="Prune a copy in memory by the whole plan and run it on the same data",
+        self._latency: PredictedLatency | None = None
+        self.start = run_button(
+            "Verify plan", "check", "Prune a copy by the whole plan and run it on the same data"
         )
-        self.start.layout.width = "auto"
         self.start.add_class("studio-primary")
-        self.stop = ipywidgets.Button(description="Cancel", icon="stop", tooltip="Stop the run")
-        self.stop.layout.width = "auto"
+        self.timed = ipywidgets.Checkbox(description="time it too", indent=False)
+        self.timed.layout.width = "auto"
+        self.stop = run_button("Cancel", "stop", "Stop the run")
         self.bar = ipywidgets.FloatProgress(min=0.0, max=1.0)
         self.status = ipywidgets.HTML()
         self.messages = MessageArea()
         self.result = ipywidgets.HTML()
-        self.history = ipywidgets.VBox()
-        self.history.add_class("studio-history")
         self.start.on_click(lambda _: self._start_by_hand())
         self.stop.on_click(lambda _: self.cancel())
-        line = ipywidgets.HBox([self.start, self.stop, self.bar, self.status])
+        line = ipywidgets.HBox([self.start, self.timed, self.stop, self.bar, self.status])
         line.add_class("studio-run-line")
         style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
         style.layout.display = "none"
-        super().__init__([style, line, self.messages, self.result, self.history], **settings)
+        super().__init__([style, line, self.messages, self.result], **settings)
         self.add_class("studio")
         self.add_class("studio-verify")
-        self._say("not verified yet: the plan is pruned in memory and run on the measuring data")
+        self._say("not verified yet: a pruned copy is run on the measuring data")
         self._draw_buttons()
 
-    def verify(self) -> VerifyRun:
+    def verify(self, *, latency_runs: int | None = None) -> VerifyRun:
         """Verify the present plan in the background; ``run.wait()`` waits for it.
 
+        ``latency_runs`` above 0 times dense and pruned too; None does as the box says.
         Raises `ConflictError` while another verification runs.
         """
         if self.is_running:
             raise ConflictError("A verification is running. Cancel it, or wait for its end.")
-        prepare = self._ask()
+        runs = LATENCY_RUNS * self.timed.value if latency_runs is None else latency_runs
+        prepare, self._latency = self._ask(runs)
         self.messages.clear()
         self.bar.value = 0.0
         self._say("preparing …")
@@ -121,9 +121,8 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
             self._run.cancel()
 
     def adopt(self, other: VerifyPanel) -> None:
-        """Take over what ``other`` verified of the same model, notes included."""
-        for plan in other.verified:
-            self._keep(plan.verification, plan.note)
+        """Take over what ``other`` verified of the same model."""
+        self.verified, self.result.value = other.verified, other.result.value
 
     def _start_by_hand(self) -> None:
         with self.messages.catching():
@@ -133,7 +132,9 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         self.bar.value = news.done / max(1, news.total)
         self._say(f"{news.done:,} of {news.total:,} samples")
         if news.result is not None:
-            self._keep(news.result)
+            self.result.value = verification_html(news.result, self._latency)
+            self.verified = (*self.verified, news.result)
+            self._on_verified(news.result)
 
     def _end(self, run: VerifyRun) -> None:
         self.is_running = False
@@ -146,66 +147,18 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
             self._say("verified")
         self._draw_buttons()
 
-    def _keep(self, found: Verification, note: str = "") -> None:
-        self.verified = (*self.verified, VerifiedPlan(found, note))
-        self.result.value = verification_html(found)
-        index = len(self.verified) - 1
-        row = _HistoryRow(
-            index + 1, found, lambda note: self._annotate(index, note), lambda: self._show(index)
-        )
-        row.note.value = note
-        self.history.children = (row, *self.history.children[: _ROWS_SHOWN - 1])
-
-    def _annotate(self, index: int, note: str) -> None:
-        kept = list(self.verified)
-        kept[index] = VerifiedPlan(kept[index].verification, note)
-        self.verified = tuple(kept)
-
-    def _show(self, index: int) -> None:
-        found = self.verified[index].verification
-        self.result.value = verification_html(found)
-        self._on_plan(found.plan)
-
     def _draw_buttons(self) -> None:
         self.start.disabled = self.is_running
         self.stop.layout.display = "" if self.is_running else "none"
         self.bar.layout.display = "" if self.is_running else "none"
 
     def _say(self, words: str) -> None:
-        self.status.value = (
-            f'<div class="studio-run-status" role="status">{html.escape(words)}</div>'
-        )
-
-
-class _HistoryRow(ipywidgets.HBox):
-    """One verified plan: its numbers, a note, and a button that brings it back."""
-
-    def __init__(
-        self,
-        number: int,
-        found: Verification,
-        on_note: Callable[[str], None],
-        on_show: Callable[[], None],
-    ) -> None:
-        text = ipywidgets.HTML(
-            f'<div class="studio-history-text"><strong>{number}</strong> '
-            f"{html.escape(summary(found))}</div>"
-        )
-        self.note = ipywidgets.Text(
-            placeholder="note", tooltip=f"Your note on plan {number}", continuous_update=False
-        )
-        self.note.observe(lambda change: on_note(change["new"]), "value")
-        self.back = ipywidgets.Button(description="Use", tooltip=f"Return to plan {number}")
-        self.back.layout.width = "auto"
-        self.back.on_click(lambda _: on_show())
-        super().__init__([text, self.note, self.back])
-        self.add_class("studio-history-row")
+        self.status.value = status_html(words)
 
 
 def _steps(prepare: Prepare) -> Iterator[VerifyNews]:
     run = prepare()
     total = run.samples.num_samples
-    done = 0
     for done in run:
         yield VerifyNews(min(done, total - 1), total, None)
-    yield VerifyNews(total, total, run.result())
+    yield VerifyNews(total, total, run.result)

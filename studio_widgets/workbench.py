@@ -4,15 +4,19 @@
     wb.selected_layer                      # the same in table, chart and plan
     wb.plan.to_recipe()
     wb.measure("data.npz").wait()          # the curves grow; the plan follows them
+    wb.measure_perf().wait()               # the time of each layer, dense and pruned
     wb.verify().wait()
+    wb.save_plan("half", note="a start")
+    wb.apply("pruned.onnx").wait()
     print(wb.copy_as_code())
 
-Each part can be used alone; here their selection and plan are linked.
+Each part can be used alone; here their selection and plan are linked. The model of a project
+is measured by jobs, which go on without this kernel and are found again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +27,34 @@ from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.layers import Layer
 from studio_core.models.model import Model
+from studio_core.plan_runs.saved_plan import SavedPlan
 from studio_core.plans import Planner, PruningPlan
 from studio_core.projects import Project, default_project_root
 from studio_core.samples import sample_path
 from studio_core.sensitivity import Analysis
+from studio_core.sensitivity.documents import to_document
 from studio_core.session import Session
 from studio_core.workbench import Workbench
 from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._data_choices import held_out
-from studio_widgets._parts import ESTIMATED, MEASURED, Parts
+from studio_widgets._parts import (
+    ESTIMATED,
+    EXPORT,
+    MEASURE,
+    MEASURED,
+    PERFORMANCE,
+    VERIFY,
+    Parts,
+)
+from studio_widgets.export_panel import ApplyRun, ExportPanel
+from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel, MeasureRun
 from studio_widgets.messages import MessageArea
+from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
+from studio_widgets.plans_panel import PlansPanel
 from studio_widgets.project_bar import ProjectBar, known_projects
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.verify_panel import VerifiedPlan, VerifyPanel, VerifyRun
@@ -60,7 +78,12 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     session: Session
     project: Project | None
+    _parts: Parts
     measure_panel: MeasurePanel
+    performance_panel: PerformancePanel
+    goal_panel: GoalPanel
+    plans_panel: PlansPanel
+    export_panel: ExportPanel
     verify_panel: VerifyPanel
     table: LayerTable
     chart: SensitivityChart
@@ -126,47 +149,74 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     @property
     def verified(self) -> tuple[VerifiedPlan, ...]:
-        """Every plan that was verified, oldest first, with its note."""
-        return tuple(self.verify_panel.verified)
+        """Every plan that was verified here, oldest first, with its note."""
+        note_of = self.plans_panel.note_of
+        return tuple(VerifiedPlan(v, note_of(v.plan)) for v in self.verify_panel.verified)
 
-    def measure(
-        self,
-        data: Any = None,
-        *,
-        metric: str | None = None,
-        samples: int | None = None,
-        levels: Sequence[float] | None = None,
-    ) -> MeasureRun:
+    @property
+    def measured_perf(self) -> Analysis | None:
+        """The times that were measured so far; None before any measurement."""
+        return self.performance_panel.analysis
+
+    @property
+    def saved_plans(self) -> tuple[SavedPlan, ...]:
+        """The plans that are kept, the newest first: in the project, or in this kernel."""
+        return tuple(self.plans_panel.plans)
+
+    def measure(self, data: Any = None, **options: Any) -> MeasureRun:
         """Measure the loss sensitivities in the background, as the button does.
 
         ``data`` is a path, arrays, `held_out_data` or anything `samples_from` reads, or None
-        for random samples. ``wb.measure(…).wait()`` waits for the end.
+        for random samples; ``options`` are those of `MeasurePanel.measure` (``metric``,
+        ``samples``, ``levels``, ``granularity``, ``stop_error``, ``workers``,
+        ``stop_after``). ``wb.measure(…).wait()`` waits for the end.
         """
-        self._more.selected_index = 0
-        return self.measure_panel.measure(data, metric=metric, samples=samples, levels=levels)
+        self._more.selected_index = MEASURE
+        return self.measure_panel.measure(data, **options)
 
-    def verify(self) -> VerifyRun:
+    def measure_perf(self, data: Any = None, **options: Any) -> MeasureRun:
+        """Measure the time of each layer in the background; options as in
+        `PerformancePanel.measure`.
+        """
+        self._more.selected_index = PERFORMANCE
+        return self.performance_panel.measure(data, **options)
+
+    def verify(self, *, latency_runs: int | None = None) -> VerifyRun:
         """Run the whole plan in the background on the data of the measurement."""
-        self._more.selected_index = 2
-        return self.verify_panel.verify()
+        self._more.selected_index = VERIFY
+        return self.verify_panel.verify(latency_runs=latency_runs)
+
+    def save_plan(self, name: str | None = None, note: str = "") -> SavedPlan:
+        """Keep the plan with a note: as a new one, or as the next version of ``name``."""
+        return self.plans_panel.save(name, note)
+
+    def apply(self, path: str | Path, *, overwrite: bool = False) -> ApplyRun:
+        """Write the model pruned by the plan to ``path``, in the background."""
+        self._more.selected_index = EXPORT
+        return self.export_panel.apply(path, overwrite=overwrite)
+
+    def export(self, format_name: str, path: str | Path, **options: Any) -> Path:
+        """Write the plan in a format of `studio_core.exports.FORMATS`."""
+        return self.export_panel.export(format_name, path, **options)
 
     def copy_as_code(self) -> str:
-        """The cell that opens this model and makes this plan."""
-        lines = ["import studio_widgets as studio", *(self.editor.imports() or [""])]
+        """The cell that opens this model, measures it and makes this plan."""
+        is_whole = self.curves == ESTIMATED or self.measure_panel.is_complete
+        editor = self.editor
+        # The points of a run that was cancelled may come in another order next time.
+        plan = editor.expression("wb.planner") if is_whole else editor.literal()
+        needs = editor.imports() if is_whole else editor.literal_imports()
+        lines = ["import studio_widgets as studio", *(needs or [""])]
         lines.append(f"wb = {self._opened_by}")
-        lines += self._measuring_code()
-        lines.append(f"wb.plan = {self.editor.expression('wb.planner')}")
+        lines += measuring_code(self.performance_panel, "wb.measure_perf")
+        lines += measuring_code(self.measure_panel, "wb.measure")
+        has_measured = self.measure_panel.analysis is not None
+        if has_measured and self.curves == ESTIMATED:
+            lines.append(f"wb.curves = {ESTIMATED!r}")
+        lines.append(f"wb.plan = {plan}")
         if self.selected_layer:
             lines.append(f"wb.selected_layer = {self.selected_layer!r}")
         return "\n".join([*lines, "wb"])
-
-    def _measuring_code(self) -> list[str]:
-        request = self.measure_panel.measured_by
-        if request is None:
-            return []
-        lines = ["# data: what was given to wb.measure"] if request.code == "data" else []
-        lines.append(f"{request.call('wb.measure')}.wait()")
-        return lines if self.curves == MEASURED else [*lines, f"wb.curves = {ESTIMATED!r}"]
 
     # What a person does with projects
 
@@ -181,8 +231,16 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         plan, selected, before = self.plan, self.selected_layer, self._parts
         curves = self.curves
         config = {"projectName": name} if name else {}
-        self.open_project(self.workbench.create_project(self.model.path, config).id)
+        project = self.workbench.create_project(self.model.path, config)
+        for panel in (before.measure, before.performance):
+            if panel.analysis is not None:
+                document = {**to_document(panel.analysis), "complete": panel.is_complete}
+                analysis = panel.analysis
+                self.workbench.save_analysis(project.id, analysis.kind, analysis.name, document)
+        self.open_project(project.id)
         self._parts.measure.adopt(before.measure)
+        self._parts.performance.adopt(before.performance)
+        self._parts.plans.adopt(before.plans)
         self._parts.verify.adopt(before.verify)
         self.curves = curves
         self.plan, self.selected_layer = plan, selected
@@ -190,15 +248,16 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
     def show(self, session: Session, project: Project | None, opened_by: str = "") -> None:
         """Show another opened model; its plan and selection start anew."""
         # Fails before anything has changed.
-        parts = Parts(session, project, self.copy_as_code, self._use_plan)
+        parts = Parts(session, project, self.workbench, self.copy_as_code, self._use_plan)
         for link in self._links:
             link.unlink()
         former = self._body.children
         if former:
-            self.measure_panel.cancel()
-            self.verify_panel.cancel()
+            self._parts.leave()
         self._parts = parts
-        self.measure_panel, self.verify_panel = parts.measure, parts.verify
+        self.measure_panel, self.performance_panel = parts.measure, parts.performance
+        self.goal_panel, self.verify_panel = parts.goal, parts.verify
+        self.plans_panel, self.export_panel = parts.plans, parts.export
         self.session, self.project = session, project
         self._opened_by = opened_by or _call("open", str(session.model.path), self.workbench)
         self.table, self.chart, self.editor = parts.table, parts.chart, parts.editor
@@ -215,6 +274,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         self.projects.show(session.model, project)
         for widget in former:
             _close_all(widget)
+        parts.attach()
 
     def _use_plan(self, plan: PruningPlan) -> None:
         self.plan = plan
@@ -251,6 +311,20 @@ def open_sample(name: str, *, project_root: str | Path | None = None) -> Workben
     workbench = Workbench(project_root or default_project_root())
     opened_by = _call("open_sample", name, workbench)
     return WorkbenchView(workbench, Session.open(sample_path(name)), opened_by=opened_by)
+
+
+def measuring_code(panel: MeasurePanel | PerformancePanel, function: str) -> list[str]:
+    """The Python that measures again; what a project keeps is there when it is opened."""
+    request = panel.measured_by
+    if request is None:
+        return []
+    if not panel.is_complete and not panel.is_running:
+        request = replace(request, stop_after=panel.num_done)
+    call = request.call(function)
+    if panel.is_job:
+        return [f"# kept in the project, measured by {call}"]
+    lines = ["# data: what was given before"] if request.code == "data" else []
+    return [*lines, f"{call}.wait()"]
 
 
 def _call(function: str, argument: str, workbench: Workbench) -> str:

@@ -34,6 +34,34 @@ export class CurveGeometry {
     }
   }
 
+  // Areas within one error of curve i: one for each stretch of levels whose errors are known.
+  bands(i, values, errors) {
+    const found = [];
+    let run = [];
+    for (let at = i * this.m; at <= (i + 1) * this.m; at += 1) {
+      const inside = at < (i + 1) * this.m;
+      if (inside && !this.isKnown(at)) continue;
+      if (inside && !Number.isNaN(errors[at])) run.push(at);
+      else {
+        if (run.length > 1) found.push(this.band(run, values, errors));
+        run = [];
+      }
+    }
+    return found;
+  }
+
+  band(run, values, errors) {
+    const path = new Path2D();
+    const floor = this.axes.plot.bottom; // where a logarithmic axis has no place for the lower end
+    for (const at of run) path.lineTo(this.px[at], this.axes.y(values[at] + errors[at]));
+    for (const at of [...run].reverse()) {
+      const low = this.axes.y(values[at] - errors[at]);
+      path.lineTo(this.px[at], Number.isNaN(low) ? floor : low);
+    }
+    path.closePath();
+    return path;
+  }
+
   // Height of the drawn line at a sparsity, NaN outside the known levels.
   heightAt(i, sparsity) {
     const x = this.axes.x(sparsity);

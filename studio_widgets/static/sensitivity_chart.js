@@ -149,6 +149,7 @@ class SensitivityChart {
     drawAxes(context, this.axes, this.colours, this.font);
     this.clipToPlot(context);
     const faint = this.selected() >= 0;
+    this.drawBands(context, faint);
     context.lineWidth = 1.25;
     context.lineJoin = "round";
     context.globalAlpha = (faint ? 0.45 : 0.8) * Math.max(0.35, Math.min(1, 60 / this.data.n));
@@ -159,6 +160,17 @@ class SensitivityChart {
     }
     context.restore();
     this.drawOverlay();
+  }
+
+  // One standard error to either side of every measured curve, fainter the more there are.
+  drawBands(context, faint) {
+    const { n, m, values, errors, ranked } = this.data;
+    if (!errors) return;
+    context.globalAlpha = (faint ? 0.06 : 0.14) * Math.max(0.35, Math.min(1, 30 / n));
+    for (const i of ranked) {
+      context.fillStyle = this.colourOf(i);
+      for (const band of this.geometry.bands(i, values, errors)) context.fill(band);
+    }
   }
 
   // On a logarithmic axis the smallest values lie below the plot. Marks may stand out a bit.

@@ -15,7 +15,15 @@ from studio_widgets import _format
 from studio_widgets._assets import css, esm
 
 STATIC = Path(studio_widgets.__file__).parent / "static"
-WIDGETS = ["copy_button", "graph_view", "layer_table", "number_list", "sensitivity_chart"]
+WIDGETS = [
+    "copy_button",
+    "graph_view",
+    "layer_table",
+    "number_list",
+    "performance_view",
+    "sensitivity_chart",
+    "trade_off",
+]
 LARGEST = {"graph_view": 90_000}  # a whole view; every instance brings it along
 node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 

@@ -48,3 +48,20 @@ def test_what_cannot_be_reached_says_what_can(wb: studio.WorkbenchView) -> None:
     panel.limit.value = -1
     panel.start.click()
     assert "Please check this value" in panel.messages.value
+
+
+def test_a_point_of_the_trade_off_is_a_plan(wb: studio.WorkbenchView) -> None:
+    wb.editor.pages.rows[0].slider.value = 0.2
+    panel = wb.goal_panel
+    panel.draw.click()
+    assert panel.messages.value == ""
+    points = panel.chart.points
+    assert len(points) > 5
+    assert [p.value for p in points] == sorted(p.value for p in points)
+    panel.chart._answer(panel.chart, {"kind": "take", "index": 3}, [])
+    assert wb.plan == points[3].plan
+    assert wb.plan.locked_sparsities() == {wb.layers[0].id: 0.2}
+    assert panel.chart.taken == 3
+    for bad in (-1, len(points), True, "0", None):
+        panel.chart._answer(panel.chart, {"kind": "take", "index": bad}, [])
+    assert wb.plan == points[3].plan

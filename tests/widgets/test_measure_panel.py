@@ -62,8 +62,8 @@ def test_the_buttons_do_what_python_does(panel: studio.MeasurePanel) -> None:
     panel.start.click()
     assert panel.start.disabled
     assert panel.stop.layout.display == ""
-    assert panel._run is not None
-    assert panel._run.wait()
+    assert panel.run is not None
+    assert panel.run.wait()
     assert _num_known(panel) == 140
     assert panel.stop.layout.display == "none"
     assert panel.go_on.layout.display == "none"
@@ -83,8 +83,8 @@ def test_cancel_keeps_what_was_measured_and_resume_goes_on(panel: studio.Measure
     assert "are kept" in panel.status.value
     assert panel.go_on.layout.display == ""
     panel.go_on.click()
-    assert panel._run is not None
-    panel._run.wait()
+    assert panel.run is not None
+    panel.run.wait()
     assert _num_known(panel) == 140
     assert kept is not None and panel.analysis is not None
     for before, after in zip(kept.curves, panel.analysis.curves, strict=True):

@@ -200,3 +200,15 @@ def test_an_opened_model_will_do() -> None:
 def test_unknown_keyword_names_the_nearest_one(planner: FakePlanner) -> None:
     with pytest.raises(TypeError, match="Did you mean 'selected_layer'"):
         studio.PlanEditor(planner, selected="x")
+
+
+def test_a_slider_that_only_rounds_is_not_moved() -> None:
+    planner = FakePlanner(make_layers(6))
+    editor = studio.PlanEditor(planner)
+    first = planner.prunable_layers[0].id
+    by_hand = PruningPlan({first: 0.3})
+    editor.plan = by_hand
+    editor.limit.value = 0.9500000000000001  # what a page reports when it draws 0.95
+    assert editor.plan == by_hand
+    editor.limit.value = 0.9
+    assert editor.plan != by_hand

@@ -8,6 +8,8 @@ import studio_widgets as studio
 from studio_core.errors import InvalidRequestError
 from studio_core.sensitivity import Source
 
+LEVELS = (0.5, 0.8, 0.95)
+
 
 @pytest.fixture
 def wb(tmp_path: Path) -> studio.WorkbenchView:
@@ -15,7 +17,7 @@ def wb(tmp_path: Path) -> studio.WorkbenchView:
 
 
 def _measure(wb: studio.WorkbenchView) -> None:
-    run = wb.measure(wb.held_out_data, metric="cross_entropy", samples=24, levels=(0.5, 0.8))
+    run = wb.measure(wb.held_out_data, metric="cross_entropy", samples=24, levels=LEVELS)
     assert run.wait()
 
 
@@ -80,7 +82,7 @@ def test_verified_plans_keep_their_notes_and_come_back(wb: studio.WorkbenchView)
     wb.verify_panel.start.click()
     assert wb.verify_panel._run is not None
     wb.verify_panel._run.wait()
-    _, oldest = wb.verify_panel.history.children
+    _, oldest = wb.plans_panel.rows.children
     oldest.note.value = "the <first>"
     assert [v.note for v in wb.verified] == ["the <first>", ""]
     oldest.back.click()
@@ -116,11 +118,26 @@ def test_the_code_measures_again(wb: studio.WorkbenchView) -> None:
     wb.measure_panel.num_samples.value = 6
     wb.measure_panel.metric.value = "softmax_kl"
     wb.measure_panel.start.click()
-    assert wb.measure_panel._run is not None
-    wb.measure_panel._run.wait()
+    assert wb.measure_panel.run is not None
+    wb.measure_panel.run.wait()
     code = wb.copy_as_code()
     assert "wb.measure(wb.held_out_data, metric='softmax_kl', samples=6).wait()" in code
     scope: dict[str, studio.WorkbenchView] = {}
     exec(code, scope)
     assert scope["wb"].plan == wb.plan
     assert scope["wb"].analysis.source == Source.MEASURED
+
+
+def test_the_code_of_a_cancelled_run_stops_where_it_did(wb: studio.WorkbenchView) -> None:
+    wb.measure(wb.held_out_data, metric="cross_entropy", samples=8, stop_after=30).wait()
+    assert "cancelled; 30 of 140 measured are kept" in wb.measure_panel.status.value
+    code = wb.copy_as_code()
+    assert "metric='cross_entropy', samples=8, stop_after=30).wait()" in code
+    assert "PruningPlan(" in code  # the points may come in another order
+    scope: dict[str, studio.WorkbenchView] = {}
+    exec(code, scope)
+    assert scope["wb"].plan == wb.plan
+    assert scope["wb"].measure_panel.num_done == 30
+    assert wb.measure_panel.resume().wait()
+    assert wb.measure_panel.is_complete
+    assert "stop_after" not in wb.copy_as_code()
