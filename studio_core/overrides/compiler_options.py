@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -15,6 +16,9 @@ from studio_core.hardware.layouts import BUFFER_TYPES, MEMORY_LAYOUTS, TENSOR_ME
 from studio_core.overrides.grammar import BREAKING, CURRENT, VERSIONS, OptionNames
 from studio_core.overrides.grammar import breaking_character as breaking
 from studio_core.overrides.records import Override, Overrides
+
+_WORD = re.compile(r"[^ \t\n\r\v\f]+")
+"""Only these part options; other blanks of Unicode may stand in a name."""
 
 _FLAGS = {"True": "true", "False": "false"}
 # Older spellings that the compiler has understood, and what they are called today.
@@ -99,7 +103,7 @@ def parse_compiler_options(text: str, version: str = CURRENT) -> ParsedOptions:
     """
     names = option_names(version)
     values: dict[str, str] = {}
-    for word in text.split():
+    for word in _WORD.findall(text):
         key, sign, value = word.partition("=")
         if not sign:
             raise InvalidRequestError(f"The option '{shorten(word)}' has no '=' and no value.")
@@ -212,7 +216,7 @@ def conv2d_word(key: str, value: str) -> str | None:
     if isinstance(CONV2D_SPECS[key], IntListSpec):
         number = word.strip("[] ")
         return number if number.isascii() and number.isdigit() else None
-    if word == NONE:
+    if word in (NONE, "none"):
         return "none" if key == "activation" else None
     word = _FLAGS.get(word, word)
     return word if word and not any(c in BREAKING or c in ":#" for c in word) else None

@@ -86,6 +86,16 @@ def test_time_is_limited(make_guard: MakeGuard, tmp_path: Path) -> None:
     assert time.monotonic() - begun < 10
 
 
+def test_a_process_that_does_nothing_at_all_is_late_too(make_guard: MakeGuard, good: Path) -> None:
+    guard = make_guard(max_open_seconds=0.3)
+    before = set(children())
+    guard.warm_up()
+    (reader,) = set(children()) - before
+    reader.suspend()  # it takes no processor time, which has a limit of its own
+    with pytest.raises(LimitError, match="max_open_seconds"):
+        guard.check(good)
+
+
 def test_a_process_that_dies_is_told(make_guard: MakeGuard, good: Path) -> None:
     guard = make_guard()
     before = set(children())

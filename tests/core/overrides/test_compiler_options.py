@@ -194,3 +194,23 @@ def test_no_text_crashes_the_parser(text):
             parse_compiler_options(whole)
         except InvalidRequestError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize("name", ["a\x1fb", "a\u2003b", "a\x85b"])
+def test_a_name_with_other_blanks_of_unicode_is_one_name(name):
+    written = options(Override(name, "", {"data_type": "bf16"}))
+    (found,) = parse_compiler_options(written.text).overrides
+    assert found.named_location == name
+
+
+@pytest.mark.parametrize("name", ["a\vb", "a\fb", "a\0b"])
+def test_a_name_that_would_end_the_option_is_left_out(name):
+    written = options(Override(name, "", {"data_type": "bf16"}))
+    assert name not in written.text and len(written.left_out) == 1
+
+
+@pytest.mark.parametrize("word", ["none", "None"])
+def test_no_data_type_is_called_none(word):
+    """It would read back as the absence of a value, and be gone when written again."""
+    written = options(Override("c", "", {"weights_dtype": word}))
+    assert "weights_dtype" not in written.text and len(written.left_out) == 1
