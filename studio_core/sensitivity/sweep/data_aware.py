@@ -22,6 +22,7 @@ choose weights by it. Here it does not choose: the weights that go are the sweep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -262,6 +263,10 @@ class _LayerRun:
         return errors, probes
 
 
+# Below this the squares of float32 lose digits.
+_LEAST_SINGLE = 1e-30
+
+
 def _squared_error(made: State, dense: State) -> float:
     """Σ (pruned − dense)² over all numbers that a segment makes."""
     total = 0.0
@@ -269,9 +274,20 @@ def _squared_error(made: State, dense: State) -> float:
         pruned, whole = value.numpy(), dense[name].numpy()
         if pruned.dtype.kind not in "fiub":
             continue
-        difference = np.subtract(pruned, whole, dtype=np.float64).reshape(-1)
-        total += float(difference @ difference)
+        total += _distance_squared(pruned.reshape(-1), whole.reshape(-1))
     return total
+
+
+def _distance_squared(pruned: Array, whole: Array) -> float:
+    """Σ (pruned − whole)²; in double precision only where single cannot hold it."""
+    if pruned.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            difference = pruned - whole
+            found = float(difference @ difference)
+        if math.isfinite(found) and found > _LEAST_SINGLE:
+            return found
+    exact = np.subtract(pruned, whole, dtype=np.float64)
+    return float(exact @ exact)
 
 
 def losses_from_errors(

@@ -113,6 +113,14 @@ def test_the_error_of_one_linear_layer_is_known_exactly(linear):
     assert curve.standard_errors is None
 
 
+@pytest.mark.parametrize("scale", [1e-24, 1e24])
+def test_errors_beyond_single_precision_are_known_too(linear, scale):
+    samples = samples_from(np.array([[scale, scale]], np.float32), linear.model)
+    (curve,) = estimate(linear, samples, levels=[0.25, 0.5, 0.75, 1.0], probes=[0.5, 1.0])
+    expected = np.sqrt([1, 4 + 1, 4 + 16, 36 + 16]) / np.sqrt(36 + 16)
+    assert curve.losses == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_power_law_through_the_probes():
     errors = np.array([0.0, 0.01, 1.0, 2.0, 4.0, 8.0, np.nan])
     # Probes (1, 3) and (4, 48): k is 2 between and above, 1 below (1/2 where told so).
