@@ -1,4 +1,4 @@
-"use strict";(self.rspackChunkstudio_workbench=self.rspackChunkstudio_workbench||[]).push([[968],{187(e,t,s){s.r(t),s.d(t,{default:()=>H});var o=s(144),i=s(511),a=s(388),n=s(808),r=s(44),d=s(783),l=s(129);let u=`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16">
+"use strict";(self.rspackChunkstudio_workbench=self.rspackChunkstudio_workbench||[]).push([[893],{12(e,t,s){s.d(t,{default:()=>H});var o=s(144),i=s(511),a=s(388),n=s(808),r=s(663),d=s(783),l=s(129);let u=`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16">
   <g class="jp-icon3" fill="none" stroke="#616161" stroke-width="1.8" stroke-linecap="round">
     <path d="M4 19V9M9.3 19V5M14.6 19v-7M20 19v-3"/>
   </g>

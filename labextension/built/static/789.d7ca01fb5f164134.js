@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunkstudio_workbench=self.rspackChunkstudio_workbench||[]).push([[789],{44(t,e,a){a.a(t,async function(t,c){try{a.r(e);let t=[];try{t=(await a.e(893).then(a.bind(a,12))).default}catch(t){console.debug("Studio adds nothing to this application:",t)}let n=t;a.d(e,{},{default:n}),c()}catch(t){c(t)}},1)}}]);
