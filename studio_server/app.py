@@ -62,7 +62,10 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
     ).tag(config=True)
 
     num_threads = Int(
-        8, min=1, help="""Number of requests that are worked on at one time; others wait."""
+        4,
+        min=1,
+        help="""Number of requests that are worked on at one time; others wait. More of them keep
+        the server longer from its other users.""",
     ).tag(config=True)
 
     max_running_jobs = Int(
