@@ -147,7 +147,9 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             self.log.warning("Studio: %s", error)
         self._start_jobs()
         state = self.workbench.store.root / EXPLORER_FOLDER
-        self.explorer = ModelExplorer(self.model_roots, state, max_running=self.max_running_models)
+        self.explorer = ModelExplorer(
+            self.model_roots, state, self.guard, max_running=self.max_running_models
+        )
         self.shown_models = ShownModels()
 
     def _start_jobs(self) -> None:

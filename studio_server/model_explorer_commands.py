@@ -24,6 +24,7 @@ from studio_core.explorer.conversion import (
     refuse_hidden,
 )
 from studio_core.explorer.exploration import POLICIES
+from studio_core.guarded import Guard
 from studio_core.hardware.system import builtin_system, system_to_document
 from studio_core.projects import files
 from studio_core.projects.paths import resolve_under
@@ -71,12 +72,19 @@ class ModelExplorer:
     """What the front ends of Model Explorer ask of a server.
 
     Models are taken from ``roots``, and from the uploads below ``folder``, where runs are
-    kept as well; the folder is made when something is put into it.
+    kept as well; the folder is made when something is put into it. ``guard`` tries each file in
+    a process of its own before it is opened here.
     """
 
     def __init__(
-        self, roots: Sequence[str | Path], folder: Path, *, max_running: int = MAX_RUNNING
+        self,
+        roots: Sequence[str | Path],
+        folder: Path,
+        guard: Guard,
+        *,
+        max_running: int = MAX_RUNNING,
     ) -> None:
+        self._guard = guard
         self._roots = [Path(root) for root in roots]
         self._folder, self._uploads = folder, folder / "uploads"
         self._board = RunBoard(folder, max_running=max_running, on_end=self._delete_ended)
@@ -161,12 +169,18 @@ class ModelExplorer:
     def _convert(self, command: Command) -> Document:
         show_runs = command.settings.get("showExecution", True) is not False
         return converted(
-            self.model(command.model_path), self._executed_graphs if show_runs else file_graphs
+            self.model(command.model_path), self._executed_graphs if show_runs else self._graphs
         )
+
+    def _graphs(self, path: Path) -> list[Document]:
+        """The graphs of a file that has passed the guard."""
+        if path.suffix.lower() in SUFFIXES:  # any other is refused without being read
+            self._guard.check(path)
+        return file_graphs(path)
 
     def _executed_graphs(self, path: Path) -> list[Document]:
         """The graphs of a file, the one that was run last as it was executed."""
-        graphs = file_graphs(path)
+        graphs = self._graphs(path)
         executed = self._board.executed(path)
         if executed is not None:
             ids = [graph["id"] for graph in graphs]

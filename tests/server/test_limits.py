@@ -67,6 +67,18 @@ class TestASmallerLimit:
         app = jp_serverapp.extension_manager.extension_points["studio"].app
         assert app.guard.limits == app.jobs._limits == Limits(max_nodes=3)
 
+    @pytest.mark.parametrize("runs", [True, False])
+    async def test_holds_for_what_the_explorer_converts(
+        self, api: Any, model_file: Path, runs: bool
+    ) -> None:
+        command = {
+            "extensionId": "tt_adapter", "cmdId": "convert", "modelPath": model_file.name,
+            "settings": {"showExecution": runs}, "deleteAfterConversion": False,
+        }  # fmt: skip
+        answer = (await api("POST", "/apipost/v1/send_command", command)).json
+        assert answer["graphs"] == []
+        assert answer["error"].startswith("LimitError: ") and "max_nodes = 3 " in answer["error"]
+
 
 async def test_models_that_mean_harm_leave_the_server_as_it_was(
     api: Any, jp_root_dir: Path, project_url: str
