@@ -11,7 +11,7 @@ an op whose name holds what parts names cannot be named at all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BREAKING = {
     ",": "a comma parts two ops",
@@ -53,43 +53,31 @@ class OptionNames:
 
 _ALL_KEYS = ("grid_shape", "buffer_type", "tensor_memory_layout", "memory_layout", "data_type")
 
+_NEWEST = OptionNames(
+    version="common-pipeline",
+    seen="2026",
+    pipeline="ttir-to-ttnn-common-pipeline",
+    enable_optimizer="enable-optimizer",
+    memory_layout_analysis="memory-layout-analysis-enabled",
+    system_description="system-desc-path",
+    output_layout="override-output-layout",
+    conv2d_config="override-conv2d-config",
+    output_layout_keys=_ALL_KEYS,
+)
+_BACKEND = replace(
+    _NEWEST, version="backend-pipeline", seen="2025", pipeline="ttir-to-ttnn-backend-pipeline"
+)
+_SHARDING = replace(
+    _BACKEND,
+    version="sharding-pass",
+    seen="2024",
+    memory_layout_analysis="sharding-pass-enabled",
+    conv2d_config=None,
+    output_layout_keys=("grid_shape", "buffer_type", "tensor_memory_layout"),
+)
+
 VERSIONS: Mapping[str, OptionNames] = {
-    names.version: names
-    for names in (
-        OptionNames(
-            version="common-pipeline",
-            seen="2026",
-            pipeline="ttir-to-ttnn-common-pipeline",
-            enable_optimizer="enable-optimizer",
-            memory_layout_analysis="memory-layout-analysis-enabled",
-            system_description="system-desc-path",
-            output_layout="override-output-layout",
-            conv2d_config="override-conv2d-config",
-            output_layout_keys=_ALL_KEYS,
-        ),
-        OptionNames(
-            version="backend-pipeline",
-            seen="2025",
-            pipeline="ttir-to-ttnn-backend-pipeline",
-            enable_optimizer="enable-optimizer",
-            memory_layout_analysis="memory-layout-analysis-enabled",
-            system_description="system-desc-path",
-            output_layout="override-output-layout",
-            conv2d_config="override-conv2d-config",
-            output_layout_keys=_ALL_KEYS,
-        ),
-        OptionNames(
-            version="sharding-pass",
-            seen="2024",
-            pipeline="ttir-to-ttnn-backend-pipeline",
-            enable_optimizer="enable-optimizer",
-            memory_layout_analysis="sharding-pass-enabled",
-            system_description="system-desc-path",
-            output_layout="override-output-layout",
-            conv2d_config=None,
-            output_layout_keys=("grid_shape", "buffer_type", "tensor_memory_layout"),
-        ),
-    )
+    names.version: names for names in (_NEWEST, _BACKEND, _SHARDING)
 }
 """Option names by version, the newest first."""
 
