@@ -31,7 +31,11 @@ MeasureRun = BackgroundRun[RunProgress, MeasureNews]
 
 
 class AnalysisPanel(ShortRepr, ipywidgets.VBox):
-    """Measures one kind of analysis of ``session``; as jobs where ``project`` is given too."""
+    """Measures one kind of analysis of ``session``; as jobs where ``project`` is given too.
+
+    A base: each panel gives its own `_controls` and `chosen`. It is no ABC, because widgets have
+    another metaclass; a panel without them fails as soon as it is made.
+    """
 
     kind: AnalysisKind
     css_class = ""
