@@ -37,15 +37,28 @@ from studio_widgets.measure_panel import MeasurePanel
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.plans_panel import PlansPanel
+from studio_widgets.sections import Section, Sections
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.summary_cards import SummaryCards
 from studio_widgets.verify_panel import Prepare, VerifyPanel
 
 ESTIMATED, MEASURED = "estimated", "measured"
-MEASURE, PERFORMANCE, GOAL, VERIFY, PLANS, EXPORT = range(6)
-"""Places of the sections."""
+MEASURE, PERFORMANCE, GOAL = "measure", "performance", "goal"
+VERIFY, PLANS, EXPORT = "verify", "plans", "export"
+"""Keys of the sections."""
 
 _MOST_COMPRESSED_BYTES = 200_000_000  # beyond that zlib takes longer than the run
+
+
+def next_step(*, is_measuring: bool, is_measured: bool, is_verified: bool) -> tuple[str, str]:
+    """The section that comes next, and a sentence that says why."""
+    if is_measuring:
+        return "", "Measuring; the curves below grow."
+    if is_verified:
+        return EXPORT, "Next: export the pruned model."
+    if is_measured:
+        return VERIFY, "Next: set the plan by sliders or a goal, then verify it."
+    return MEASURE, "Next: measure, to plan by runs and not by the weights alone."
 
 
 class CurveSource(ipywidgets.HBox):
@@ -91,23 +104,40 @@ class Parts:
         self._room: PlanRoom | None = None
         self._made_by: tuple[Analysis, Analysis | None] = (session.loss, None)
         self._points_of: MeasureRequest | None = None
-        self._arrange_sections()
+        self.sections = self._make_sections()
         self._listen()
         self._describe()
+        self._advise()
 
-    def _arrange_sections(self) -> None:
-        self.more = ipywidgets.Accordion(
-            [self.measure, self.performance, self.goal, self.verify, self.plans, self.export]
+    def _make_sections(self) -> Sections:
+        return Sections(
+            [
+                Section(
+                    *(MEASURE, "Measure", "Prune each layer alone and run the model."),
+                    *(self.measure, "line-chart"),
+                ),
+                Section(
+                    *(PERFORMANCE, "Performance", "Where the time goes, and what pruning brings."),
+                    *(self.performance, "clock-o"),
+                ),
+                Section(
+                    *(GOAL, "Goal", "The best plan under a limit."),
+                    *(self.goal, "bullseye"),
+                ),
+                Section(
+                    *(VERIFY, "Verify", "Prune a copy by the whole plan and run it."),
+                    *(self.verify, "check"),
+                ),
+                Section(
+                    *(PLANS, "Plans", "What was kept, with notes."),
+                    *(self.plans, "bookmark-o"),
+                ),
+                Section(
+                    *(EXPORT, "Export", "The pruned model, and the plan for other tools."),
+                    *(self.export, "download"),
+                ),
+            ]
         )
-        self.more.titles = (
-            "Measure – prune each layer alone and run the model",
-            "Performance – where the time goes, and what pruning brings",
-            "Goal – the best plan under a limit",
-            "Verify – run the whole plan",
-            "Plans – what was kept, with notes",
-            "Export – the pruned model, and the plan for other tools",
-        )
-        self.more.add_class("studio-more")
 
     def _listen(self) -> None:
         self.measure.observe(self._grew, "analysis")
@@ -115,6 +145,9 @@ class Parts:
         self.performance.observe(self._timed, "is_running")
         self.source.toggle.observe(self._switched, "value")
         traitlets.link((self.table, "selected_layer"), (self.performance, "selected_layer"))
+        for part, name in ((self.measure, "is_running"), (self.verify, "verified")):
+            part.observe(self._advise, name)
+        self.editor.observe(self._advise, "plan")
 
     def attach(self) -> None:
         """Show what the project has measured, and follow its jobs that go on."""
@@ -141,11 +174,11 @@ class Parts:
         return measured
 
     def arranged(self) -> list[Any]:
-        left = ipywidgets.VBox([self.table, self.chart, self.source, self.more])
+        left = ipywidgets.VBox([self.table, self.chart, self.source])
         left.add_class("studio-workbench-left")
         columns = ipywidgets.Box([left, self.editor])
         columns.add_class("studio-workbench-columns")
-        return [self.cards, columns]
+        return [self.cards, self.sections, columns]
 
     # Which curves are used
 
@@ -195,6 +228,16 @@ class Parts:
             elif self.measure.request is not None and not self.measure.is_complete:
                 words += ", not all levels"
         self.source.say(words)
+
+    def _advise(self, _change: Any = None) -> None:
+        """Say what comes next."""
+        is_verified = any(v.plan == self.editor.plan for v in self.verify.verified)
+        step = next_step(
+            is_measuring=self.measure.is_running,
+            is_measured=self.measure.analysis is not None,
+            is_verified=is_verified,
+        )
+        self.sections.suggest(*step)
 
     # What the plan is made and judged by
 

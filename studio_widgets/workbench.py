@@ -56,6 +56,7 @@ from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.plans_panel import PlansPanel
 from studio_widgets.project_bar import ProjectBar, known_projects
+from studio_widgets.sections import Sections
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.verify_panel import VerifiedPlan, VerifyPanel, VerifyRun
 
@@ -88,6 +89,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
     table: LayerTable
     chart: SensitivityChart
     editor: PlanEditor
+    sections: Sections
 
     def __init__(
         self,
@@ -171,19 +173,19 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         ``samples``, ``levels``, ``granularity``, ``stop_error``, ``workers``,
         ``stop_after``). ``wb.measure(…).wait()`` waits for the end.
         """
-        self._more.selected_index = MEASURE
+        self.sections.opened = MEASURE
         return self.measure_panel.measure(data, **options)
 
     def measure_perf(self, data: Any = None, **options: Any) -> MeasureRun:
         """Measure the time of each layer in the background; options as in
         `PerformancePanel.measure`.
         """
-        self._more.selected_index = PERFORMANCE
+        self.sections.opened = PERFORMANCE
         return self.performance_panel.measure(data, **options)
 
     def verify(self, *, latency_runs: int | None = None) -> VerifyRun:
         """Run the whole plan in the background on the data of the measurement."""
-        self._more.selected_index = VERIFY
+        self.sections.opened = VERIFY
         return self.verify_panel.verify(latency_runs=latency_runs)
 
     def save_plan(self, name: str | None = None, note: str = "") -> SavedPlan:
@@ -192,7 +194,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     def apply(self, path: str | Path, *, overwrite: bool = False) -> ApplyRun:
         """Write the model pruned by the plan to ``path``, in the background."""
-        self._more.selected_index = EXPORT
+        self.sections.opened = EXPORT
         return self.export_panel.apply(path, overwrite=overwrite)
 
     def export(self, format_name: str, path: str | Path, **options: Any) -> Path:
@@ -270,7 +272,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         ]
         self._links.append(traitlets.link((self, "curves"), (parts.source.toggle, "value")))
         self._body.children = parts.arranged()
-        self._more = parts.more
+        self.sections = parts.sections
         self.projects.show(session.model, project)
         for widget in former:
             _close_all(widget)

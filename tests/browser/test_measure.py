@@ -23,12 +23,12 @@ def known(notebook):
 
 
 def opened(page, title):
-    header = page.locator(".studio-more .jupyter-widget-Collapse-header", has_text=title)
-    header.click()
+    page.locator(".studio-sections-row button", has_text=title).click()
 
 
 def button(page, text):
-    return page.locator(".studio-workbench button:visible", has_text=re.compile(f"^\\s*{text}$"))
+    buttons = ":is(.studio-sections-body, .studio-curve-source) button:visible"
+    return page.locator(buttons, has_text=re.compile(f"^\\s*{text}$"))
 
 
 def test_measure_cancel_resume_and_verify(notebook, page):
@@ -104,7 +104,7 @@ def test_measure_cancel_resume_and_verify(notebook, page):
     page.wait_for_timeout(300)
     notebook.picture("verify_narrow")
     cell = page.locator(".studio-workbench").bounding_box()
-    for part in (".studio-more", ".studio-verify .studio-verified", ".studio-curve-source"):
+    for part in (".studio-sections", ".studio-verify .studio-verified", ".studio-curve-source"):
         box = page.locator(part).first.bounding_box()
         assert box["x"] + box["width"] <= cell["x"] + cell["width"] + 1, part
 
