@@ -19,13 +19,13 @@ from studio_core.projects import Project
 from studio_core.sensitivity import Analysis, AnalysisKind
 from studio_core.session import Session
 from studio_core.workbench import Workbench
-from studio_widgets._assets import css
 from studio_widgets._background import BackgroundRun
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._measuring import MeasureNews, MeasureRequest, news_of
 from studio_widgets._pace import Pace
 from studio_widgets._project_jobs import JobSteps, ProjectJobs
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 MeasureRun = BackgroundRun[RunProgress, MeasureNews]
 
@@ -69,7 +69,8 @@ class AnalysisPanel(ShortRepr, ipywidgets.VBox):
         self.messages = MessageArea()
         line = ipywidgets.HBox([self.start, self.stop, self.go_on, self.bar, self.status])
         line.add_class("studio-run-line")
-        parts = [_style(), *self._controls(), line, self.messages, *self._results()]
+        style = PanelStyle("panel", "runs")
+        parts = [style, *self._controls(), line, self.messages, *self._results()]
         super().__init__(parts, **settings)
         for name in ("studio", self.css_class):
             self.add_class(name)
@@ -309,9 +310,3 @@ def run_button(text: str, icon: str, tooltip: str) -> ipywidgets.Button:
     button = ipywidgets.Button(description=text, icon=icon, tooltip=tooltip)
     button.layout.width = "auto"
     return button
-
-
-def _style() -> ipywidgets.HTML:
-    style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-    style.layout.display = "none"
-    return style

@@ -23,9 +23,9 @@ def esm(name: str) -> str:
 
 
 @cache
-def css(name: str) -> str:
-    """The tokens that all widgets share, then the styles of widget ``name``."""
-    return _read("_shared.css") + _read(f"{name}.css")
+def css(*names: str) -> str:
+    """The tokens that all widgets share, then the styles in the files ``names``."""
+    return "".join([_read("_shared.css"), *(_read(f"{name}.css") for name in names)])
 
 
 def _with_imports(file_name: str, seen: set[str]) -> list[str]:

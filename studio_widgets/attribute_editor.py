@@ -22,10 +22,10 @@ import traitlets
 from studio_core.attributes.specs import EditableSpec
 from studio_core.errors import InvalidRequestError, NotFoundError
 from studio_core.graphs.records import GraphAttribute, GraphNode
-from studio_widgets._assets import css
 from studio_widgets._attribute_parts import memory_html, ports_html, table_html
 from studio_widgets._attribute_rows import AttributeRow, Mark, can_edit
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets.panel_style import PanelStyle
 
 _EMPTY = "Select a node to see its attributes."
 _MOST_KEPT = 40
@@ -51,8 +51,7 @@ class AttributeEditor(ShortRepr, ipywidgets.VBox):
         self._kept: dict[tuple[str, EditableSpec], AttributeRow] = {}
         self._callbacks: list[Callable[[dict[str, str]], None]] = []
         self._make_parts()
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('attribute_editor')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "attribute_editor")
         parts = [style, self.title, self.memory, self.head, self.controls, self.effect, self.table]
         super().__init__(parts, **settings)
         for name in ("studio", "studio-attribute-editor"):
@@ -171,7 +170,9 @@ class AttributeEditor(ShortRepr, ipywidgets.VBox):
         heading = '<div class="studio-section-title">Attributes</div>' if plain else ""
         ports = ports_html(node) if node is not None else ""
         inner = f"{heading}{table_html(plain)}{ports}"
-        self.table.value = f'<div class="studio-attribute-table">{inner}</div>'
+        # It scrolls, so a keyboard must be able to reach it.
+        opening = '<div class="studio-attribute-table" tabindex="0" role="region"'
+        self.table.value = f'{opening} aria-label="Attributes">{inner}</div>'
         self._draw_head()
 
     def _draw_head(self) -> None:

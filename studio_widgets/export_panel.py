@@ -24,10 +24,10 @@ from studio_core.projects import files
 from studio_core.session import Session
 from studio_widgets import _format
 from studio_widgets._analysis_panel import run_button, status_html
-from studio_widgets._assets import css
 from studio_widgets._background import BackgroundRun
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 _MOST_COMPRESSED_BYTES = 200_000_000
 _ZLIB_LEVEL = 6
@@ -62,8 +62,7 @@ class ExportPanel(ShortRepr, ipywidgets.VBox):
         self.session, self._ask = session, ask
         self.run: ApplyRun | None = None
         self._make_parts()
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs")
         model = ipywidgets.HBox([self.path, self.overwrite, self.write])
         plan = ipywidgets.HBox([self.format, self.file, self.save])
         for line in (model, plan):

@@ -24,10 +24,10 @@ from studio_core.plans.constraints import Constraints, Quantity
 from studio_core.plans.pareto import ParetoPoint
 from studio_core.plans.solver import Solution
 from studio_widgets import _format
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._performance import time_text
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 from studio_widgets.trade_off import TradeOff
 
 NUM_POINTS = 24
@@ -83,8 +83,7 @@ class GoalPanel(ShortRepr, ipywidgets.VBox):
         self._names = {layer.id: layer.name for layer in layers}
         self._ask, self._on_plan = ask, on_plan
         self._make_parts()
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs")
         line = ipywidgets.HBox([self.goal, self.limit, self.start])
         more = ipywidgets.HBox([self.quantity, self.draw])
         for box in (line, more):
@@ -96,7 +95,7 @@ class GoalPanel(ShortRepr, ipywidgets.VBox):
 
     def _make_parts(self) -> None:
         self.goal = ipywidgets.Dropdown(description="Find the", options=_options(_LIMITS))
-        self.limit = ipywidgets.FloatText(value=0.1, step=0.05, tooltip="The limit")
+        self.limit = ipywidgets.FloatText(value=0.1, step=0.05, description="Limit")
         self.start = ipywidgets.Button(
             description="Solve", icon="crosshairs", tooltip="Locked layers keep their sparsity"
         )

@@ -23,7 +23,6 @@ from studio_core.layers.layer import Layer
 from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.plan import PlanEstimate, PruningPlan
 from studio_core.plans.prediction import PredictedLoss
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._code import PlanRequest, plan_code
 from studio_widgets._estimates import estimate_html
@@ -31,6 +30,7 @@ from studio_widgets._inputs import planner_of
 from studio_widgets._plan_rows import LayerPages, LayerRow, fraction_slider, is_move, shown
 from studio_widgets.copy_button import CopyButton
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 Predict = Callable[[PruningPlan], PredictedLoss]
 
@@ -105,8 +105,7 @@ class PlanEditor(ShortRepr, ipywidgets.VBox):
         self.copy_button = CopyButton(make_code)
 
     def _parts(self) -> list[Any]:
-        style = ipywidgets.HTML(f"<style>{css('panel')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel")
         ends = ipywidgets.HTML(
             '<div class="studio-ends"><span>saves work</span><span>keeps quality</span></div>'
         )

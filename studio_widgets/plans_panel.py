@@ -22,11 +22,11 @@ from studio_core.plans import PruningPlan
 from studio_core.plans.verification import Verification
 from studio_widgets import _format
 from studio_widgets._analysis_panel import run_button
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._plan_shelf import Fault, PlanShelf
 from studio_widgets._verified import metric_label
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 ROWS_SHOWN = 12
 
@@ -70,8 +70,7 @@ class PlansPanel(ShortRepr, ipywidgets.VBox):
         self.rows.add_class("studio-history")
         line = ipywidgets.HBox([self.name, self.note, self.keep, self.again])
         line.add_class("studio-run-controls")
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs")
         super().__init__([style, line, self.messages, self.rows], **settings)
         self.add_class("studio")
         self.add_class("studio-plans")

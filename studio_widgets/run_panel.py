@@ -19,11 +19,11 @@ import ipywidgets
 import traitlets
 
 from studio_core.errors import ConflictError
-from studio_widgets._assets import css
 from studio_widgets._background import BackgroundRun
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._format import shortened
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 _MOST_LINES = 400
 _MOST_OPS = 15
@@ -97,8 +97,7 @@ class RunPanel(ShortRepr, ipywidgets.VBox):
         self._began = 0.0
         self._lines: list[str] = []
         self._make_parts(policies)
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}{css('explorer')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs", "explorer")
         line = ipywidgets.HBox([self.policies, self.start, self.stop, self.bar])
         line.add_class("studio-run-line")
         parts = [style, line, self.status, self.messages, self.notes, self.slowest, self.log_view]

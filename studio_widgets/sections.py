@@ -17,8 +17,8 @@ import ipywidgets
 import traitlets
 
 from studio_core.errors import NotFoundError
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets.panel_style import PanelStyle
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,7 @@ class Sections(ShortRepr, ipywidgets.VBox):
         self._hint = ipywidgets.HTML()
         self.body = ipywidgets.VBox()
         self.body.add_class("studio-sections-body")
-        style = ipywidgets.HTML(f"<style>{css('sections')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("sections")
         super().__init__([style, row, self.body], **settings)
         self.add_class("studio-sections")
         self._draw()

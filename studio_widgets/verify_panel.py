@@ -18,11 +18,11 @@ from studio_core.plan_runs.verifying import PlanVerification
 from studio_core.plans.latency import PredictedLatency
 from studio_core.plans.verification import Verification
 from studio_widgets._analysis_panel import run_button, status_html
-from studio_widgets._assets import css
 from studio_widgets._background import BackgroundRun
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._verified import verification_html
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 LATENCY_RUNS = 30
 
@@ -88,8 +88,7 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         self.stop.on_click(lambda _: self.cancel())
         line = ipywidgets.HBox([self.start, self.timed, self.stop, self.bar, self.status])
         line.add_class("studio-run-line")
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs")
         super().__init__([style, line, self.messages, self.result], **settings)
         self.add_class("studio")
         self.add_class("studio-verify")

@@ -35,7 +35,6 @@ from studio_core.sensitivity import Analysis
 from studio_core.sensitivity.documents import to_document
 from studio_core.session import Session
 from studio_core.workbench import Workbench
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._data_choices import held_out
 from studio_widgets._parts import (
@@ -52,6 +51,7 @@ from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel, MeasureRun
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.plans_panel import PlansPanel
@@ -109,8 +109,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         )
         self._links: list[traitlets.link] = []
         self._body = ipywidgets.VBox()
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs")
         super().__init__([style, self.projects, self.messages, self._body], **settings)
         self.layout.width = "100%"
         for name in ("studio", "studio-workbench"):
