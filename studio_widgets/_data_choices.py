@@ -29,7 +29,8 @@ _FOR_CLASS_SCORES = ("softmax_kl", "cross_entropy")
 class DataChoice:
     """One source of data; ``load`` reads at most so many samples, ``code`` is its Python.
 
-    ``job_data`` is what a job is told to read.
+    ``job_data`` is what a job is told to read. ``load_rest`` reads all but the first so many
+    samples; None where there are no others.
     """
 
     key: str
@@ -39,6 +40,7 @@ class DataChoice:
     num_samples: int
     code: str
     job_data: str
+    load_rest: Callable[[int], Samples] | None = None
 
 
 def data_choices(model: Model, project: Project | None) -> tuple[DataChoice, ...]:
@@ -50,7 +52,7 @@ def data_choices(model: Model, project: Project | None) -> tuple[DataChoice, ...
         number = min(MANY_SAMPLES, own.num_samples)
         name = str(job_data_of(own, model))
         code = "wb.held_out_data"
-        found.append(DataChoice("held_out", label, own.first, True, number, code, name))
+        found.append(DataChoice("held_out", label, own.first, True, number, code, name, own.after))
     if project is not None and any(project.data_folder.glob("*.npz")):
         folder = project.data_folder
         found.append(
@@ -82,8 +84,11 @@ def _file(model: Model, path: Path, key: str, label: str, code: str) -> DataChoi
     def load(count: int) -> Samples:
         return samples_from(path, model).first(count)
 
+    def load_rest(count: int) -> Samples:
+        return samples_from(path, model).after(count)
+
     where = str(path.expanduser().absolute())
-    return DataChoice(key, label, load, _has_labels(path), MANY_SAMPLES, code, where)
+    return DataChoice(key, label, load, _has_labels(path), MANY_SAMPLES, code, where, load_rest)
 
 
 def held_out(model: Model) -> Samples | None:

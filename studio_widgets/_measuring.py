@@ -43,7 +43,8 @@ class MeasureRequest:
     The data is read once, by the run, and kept for going on and for verifying plans.
     ``load`` None is one generated batch (performance). ``job_data`` is the data as a job
     reads it, None for arrays, which are written for it first. ``stop_after`` ends the run
-    after so many measurements.
+    after so many measurements. ``load_rest`` reads the samples of the same data that are not
+    measured on; None where there can be none.
     """
 
     load: Load | None
@@ -52,6 +53,7 @@ class MeasureRequest:
     kind: AnalysisKind = AnalysisKind.LOSS
     job_data: str | None = None
     stop_after: int | None = None
+    load_rest: Load | None = None
 
     @property
     def name(self) -> str:
@@ -69,6 +71,12 @@ class MeasureRequest:
         if self.load is None:
             raise InvalidRequestError("This measurement has no data of its own.")
         return self.load()
+
+    @property
+    def unseen(self) -> Samples | None:
+        """The samples of the same data that were not measured on; None where there are none."""
+        rest = None if self.load_rest is None else self.load_rest()
+        return rest if rest is not None and rest.num_samples else None
 
     @property
     def whole(self) -> MeasureRequest:
@@ -116,10 +124,16 @@ class MeasureRequest:
         def load() -> Samples:
             return jobs.workbench.samples(jobs.project.id, RunOptions(data=data, samples=samples))
 
+        def load_rest() -> Samples:
+            whole = jobs.workbench.samples(jobs.project.id, RunOptions(data=data))
+            return whole.after(samples or whole.num_samples)
+
         is_sample = data is not None and data.startswith(SAMPLE)
         code = "wb.held_out_data" if is_sample else repr(data)
         code = "None" if data in (None, RANDOM) else code
-        return cls(load, code, options, kind, data or RANDOM)
+        has_rest = samples is not None and data not in (None, RANDOM)
+        rest = load_rest if has_rest else None
+        return cls(load, code, options, kind, data or RANDOM, load_rest=rest)
 
     def metric_of(self, model: Model) -> str:
         """The metric, or the one that a run would choose for this data."""

@@ -30,6 +30,7 @@ from studio_core.session import Session
 from studio_core.workbench import Workbench
 from studio_widgets._measuring import MeasureRequest
 from studio_widgets._plan_shelf import MemoryShelf, PlanShelf, ProjectShelf
+from studio_widgets._verified import loses_more_together
 from studio_widgets.export_panel import ExportPanel
 from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
@@ -50,11 +51,18 @@ VERIFY, PLANS, EXPORT = "verify", "plans", "export"
 _MOST_COMPRESSED_BYTES = 200_000_000  # beyond that zlib takes longer than the run
 
 
-def next_step(*, is_measuring: bool, is_measured: bool, is_verified: bool) -> tuple[str, str]:
-    """The section that comes next, and a sentence that says why."""
+def next_step(
+    *, is_measuring: bool, is_measured: bool, verified: Verification | None
+) -> tuple[str, str]:
+    """The section that comes next, and a sentence that says why.
+
+    ``verified`` is what the present plan gave when it was run, None if it was not.
+    """
     if is_measuring:
         return "", "Measuring; the curves below grow."
-    if is_verified:
+    if verified is not None and verified.is_comparable and loses_more_together(verified):
+        return GOAL, "It loses more than predicted. Solve again: the prediction has learnt from it."
+    if verified is not None:
         return EXPORT, "Next: export the pruned model."
     if is_measured:
         return VERIFY, "Next: set the plan by sliders or a goal, then verify it."
@@ -231,11 +239,12 @@ class Parts:
 
     def _advise(self, _change: Any = None) -> None:
         """Say what comes next."""
-        is_verified = any(v.plan == self.editor.plan for v in self.verify.verified)
+        plan = self.editor.plan
+        found = next((v for v in reversed(self.verify.verified) if v.plan == plan), None)
         step = next_step(
             is_measuring=self.measure.is_running,
             is_measured=self.measure.analysis is not None,
-            is_verified=is_verified,
+            verified=found,
         )
         self.sections.suggest(*step)
 
@@ -305,22 +314,27 @@ class Parts:
         )
         return self.room.judge(self._present()), sources
 
-    def _ask_verification(self, latency_runs: int) -> tuple[Prepare, PredictedLatency]:
+    def _ask_verification(
+        self, latency_runs: int, on_unseen: bool
+    ) -> tuple[Prepare, PredictedLatency]:
         if self.editor.plan is None:
             raise InvalidRequestError("There is no plan to verify. Make one with the sliders.")
-        request = self.measure.measured_by or self.measure.chosen()
+        measured_by = self.measure.measured_by
+        request = measured_by or self.measure.chosen()
+        wants_unseen = on_unseen and measured_by is not None
         session, room = self.session, self.room
         plan = room.judge(self.editor.plan).plan
         compress = session.summary.num_bytes < _MOST_COMPRESSED_BYTES
 
-        def prepare() -> PlanVerification:
+        def prepare() -> tuple[PlanVerification, bool]:
             options = VerifyOptions(
                 metric=request.metric_of(session.model),
                 latency_runs=latency_runs,
                 compress=compress,
             )
-            return PlanVerification(
-                session, plan, room.removal, request.samples, room.solver, options
-            )
+            unseen = request.unseen if wants_unseen else None
+            samples = request.samples if unseen is None else unseen
+            run = PlanVerification(session, plan, room.removal, samples, room.solver, options)
+            return run, unseen is not None
 
         return prepare, room.solver.planner.predict_latency(plan)

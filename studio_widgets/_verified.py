@@ -99,7 +99,7 @@ def _notes(v: Verification) -> list[str]:
             "The estimate from the weights is no loss of this kind. Measure with this metric to "
             "have a prediction."
         )
-    elif _loses_more_together(v):
+    elif loses_more_together(v):
         notes.append("Pruned together the layers lose more than the sum of each alone.")
     if v.on_random_data:
         notes.append("Random data tells plans apart; it does not tell the true loss.")
@@ -114,7 +114,7 @@ def _notes(v: Verification) -> list[str]:
     return notes
 
 
-def _loses_more_together(v: Verification) -> bool:
+def loses_more_together(v: Verification) -> bool:
     """Whether the run was worse than predicted, by more than twice what chance explains."""
     if v.predicted is None:
         return False

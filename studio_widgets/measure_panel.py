@@ -12,7 +12,7 @@ The work runs in a thread of the kernel, or as a job of the project (`_analysis_
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ _GRANULARITIES = {
     "whole channels": "channel",
 }
 _PRECISION = {
-    "all samples": None,
+    "all samples": "",  # not None, which a dropdown takes for no choice
     "± 2 %, or all samples": "2%",
     "± 5 %, or all samples": "5%",
     "± 10 %, or all samples": "10%",
@@ -124,6 +124,9 @@ class MeasurePanel(AnalysisPanel):
             found = samples_from(data, model)
             return found if samples is None else found.first(samples)
 
+        def load_rest() -> Samples:
+            return samples_from(data, model).after(samples or 0)
+
         options = {
             "metric": metric,
             "samples": samples,
@@ -134,8 +137,12 @@ class MeasurePanel(AnalysisPanel):
         }
         given = {key: value for key, value in options.items() if value is not None}
         job_data = RANDOM if data is None else job_data_of(data, model)
+        has_rest = samples is not None and is_lasting(data)
         request = MeasureRequest(
-            load, _code(data, job_data), given, self.kind, job_data, stop_after=stop_after
+            load,
+            *(_code(data, job_data), given, self.kind, job_data),
+            stop_after=stop_after,
+            load_rest=load_rest if has_rest else None,
         )
         return self._begin(request)
 
@@ -146,10 +153,13 @@ class MeasurePanel(AnalysisPanel):
         options: dict[str, Any] = {"metric": str(self.metric.value), "samples": number}
         if self.granularity.value != "element":
             options["granularity"] = self.granularity.value
-        if self.precision.value is not None:
+        if self.precision.value:
             options["stop_error"] = self.precision.value
+        rest = choice.load_rest
         return MeasureRequest(
-            lambda: choice.load(number), choice.code, options, self.kind, choice.job_data
+            lambda: choice.load(number),
+            *(choice.code, options, self.kind, choice.job_data),
+            load_rest=None if rest is None else lambda: rest(number),
         )
 
     # What a person does
@@ -199,6 +209,11 @@ def _check(
     if granularity is not None:
         Pattern.named(granularity)
     StopRule.of(stop_error)
+
+
+def is_lasting(data: Any) -> bool:
+    """Whether ``data`` can be read a second time, which an iterator cannot."""
+    return data is not None and not isinstance(data, Iterator)
 
 
 def _code(data: Any, job_data: str | None) -> str:

@@ -29,11 +29,15 @@ LATENCY_RUNS = 30
 
 @dataclass(frozen=True)
 class VerifyNews:
-    """How far a verification is; ``result`` is None before its end."""
+    """How far a verification is; ``result`` is None before its end.
+
+    ``is_unseen`` says that the plan was not made from these samples.
+    """
 
     done: int
     total: int
     result: Verification | None
+    is_unseen: bool
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,15 @@ class VerifiedPlan:
 
 
 VerifyRun = BackgroundRun[VerifyNews, VerifyNews]
-Prepare = Callable[[], PlanVerification]
+Prepare = Callable[[], tuple[PlanVerification, bool]]
 
 
 class VerifyPanel(ShortRepr, ipywidgets.VBox):
     """Runs plans and keeps what they gave.
 
-    ``ask`` answers how to verify the present plan, and the time that is predicted for it;
-    what it answers is called in the background, with the number of timed runs. ``on_verified``
-    hears of each result.
+    ``ask`` gets the number of timed runs, and whether samples are wanted that the plan was not
+    made from; it answers how to verify the present plan, which is called in the background, and
+    the time that is predicted for it. ``on_verified`` hears of each result.
     """
 
     is_running = traitlets.Bool(False)
@@ -64,7 +68,7 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
 
     def __init__(
         self,
-        ask: Callable[[int], tuple[Prepare, PredictedLatency]],
+        ask: Callable[[int, bool], tuple[Prepare, PredictedLatency]],
         on_verified: Callable[[Verification], None],
         **settings: Any,
     ) -> None:
@@ -73,12 +77,17 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         self._ask, self._on_verified = ask, on_verified
         self._run: VerifyRun | None = None
         self._latency: PredictedLatency | None = None
+        self._verified_on = ""
         self.start = run_button(
             "Verify plan", "check", "Prune a copy by the whole plan and run it on the same data"
         )
         self.start.add_class("studio-primary")
         self.timed = ipywidgets.Checkbox(description="time it too", indent=False)
         self.timed.layout.width = "auto"
+        self.unseen = ipywidgets.Checkbox(
+            description="on samples that were not measured on", value=True, indent=False
+        )
+        self.unseen.layout.width = "auto"
         self.stop = run_button("Cancel", "stop", "Stop the run")
         self.bar = ipywidgets.FloatProgress(min=0.0, max=1.0)
         self.status = ipywidgets.HTML()
@@ -86,25 +95,31 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         self.result = ipywidgets.HTML()
         self.start.on_click(lambda _: self._start_by_hand())
         self.stop.on_click(lambda _: self.cancel())
-        line = ipywidgets.HBox([self.start, self.timed, self.stop, self.bar, self.status])
-        line.add_class("studio-run-line")
+        line = ipywidgets.HBox([self.start, self.unseen, self.timed])
+        progress = ipywidgets.HBox([self.stop, self.bar, self.status])
+        for part in (line, progress):
+            part.add_class("studio-run-line")
         style = PanelStyle("panel", "runs")
-        super().__init__([style, line, self.messages, self.result], **settings)
+        super().__init__([style, line, progress, self.messages, self.result], **settings)
         self.add_class("studio")
         self.add_class("studio-verify")
-        self._say("not verified yet: a pruned copy is run on the measuring data")
+        self._say("not verified yet")
         self._draw_buttons()
 
-    def verify(self, *, latency_runs: int | None = None) -> VerifyRun:
+    def verify(
+        self, *, latency_runs: int | None = None, on_unseen: bool | None = None
+    ) -> VerifyRun:
         """Verify the present plan in the background; ``run.wait()`` waits for it.
 
-        ``latency_runs`` above 0 times dense and pruned too; None does as the box says.
+        ``latency_runs`` above 0 times dense and pruned too. ``on_unseen`` takes samples of the
+        data that were not measured on, if there are any. None does as the boxes say.
         Raises `ConflictError` while another verification runs.
         """
         if self.is_running:
             raise ConflictError("A verification is running. Cancel it, or wait for its end.")
         runs = LATENCY_RUNS * self.timed.value if latency_runs is None else latency_runs
-        prepare, self._latency = self._ask(runs)
+        is_unseen = self.unseen.value if on_unseen is None else on_unseen
+        prepare, self._latency = self._ask(runs, is_unseen)
         self.messages.clear()
         self.bar.value = 0.0
         self._say("preparing …")
@@ -131,6 +146,7 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         self.bar.value = news.done / max(1, news.total)
         self._say(f"{news.done:,} of {news.total:,} samples")
         if news.result is not None:
+            self._verified_on = "samples not measured on" if news.is_unseen else "measured samples"
             self.result.value = verification_html(news.result, self._latency)
             self.verified = (*self.verified, news.result)
             self._on_verified(news.result)
@@ -143,7 +159,7 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
         elif self.bar.value < 1.0:
             self._say("cancelled")
         else:
-            self._say("verified")
+            self._say(f"verified on {self._verified_on}")
         self._draw_buttons()
 
     def _draw_buttons(self) -> None:
@@ -156,8 +172,8 @@ class VerifyPanel(ShortRepr, ipywidgets.VBox):
 
 
 def _steps(prepare: Prepare) -> Iterator[VerifyNews]:
-    run = prepare()
+    run, is_unseen = prepare()
     total = run.samples.num_samples
     for done in run:
-        yield VerifyNews(min(done, total - 1), total, None)
-    yield VerifyNews(total, total, run.result)
+        yield VerifyNews(min(done, total - 1), total, None, is_unseen)
+    yield VerifyNews(total, total, run.result, is_unseen)

@@ -182,10 +182,12 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         self.sections.opened = PERFORMANCE
         return self.performance_panel.measure(data, **options)
 
-    def verify(self, *, latency_runs: int | None = None) -> VerifyRun:
-        """Run the whole plan in the background on the data of the measurement."""
+    def verify(
+        self, *, latency_runs: int | None = None, on_unseen: bool | None = None
+    ) -> VerifyRun:
+        """Run the whole plan in the background; options as in `VerifyPanel.verify`."""
         self.sections.opened = VERIFY
-        return self.verify_panel.verify(latency_runs=latency_runs)
+        return self.verify_panel.verify(latency_runs=latency_runs, on_unseen=on_unseen)
 
     def save_plan(self, name: str | None = None, note: str = "") -> SavedPlan:
         """Keep the plan with a note: as a new one, or as the next version of ``name``."""

@@ -63,7 +63,7 @@ def test_measure_cancel_resume_and_verify(notebook, page):
     opened(page, "Verify")
     button(page, "Verify plan").click()
     table = page.locator(".studio-verified")
-    expect(table).to_contain_text("of 200", timeout=30_000)
+    expect(table).to_contain_text("of 160", timeout=30_000)
     notebook.picture("verify_light")
     notebook.set_theme(dark=True)
     notebook.picture("verify_dark")

@@ -63,13 +63,15 @@ def test_a_workbench_leads_from_the_measurement_to_the_export(tmp_path) -> None:
     wb.measure(wb.held_out_data, metric="cross_entropy", samples=8, levels=(0.5,)).wait()
     assert wb.sections.opened == "measure"
     assert "then verify" in advised.value
+    wb.verify().wait()  # eight samples predict a loss that is too small
+    assert "Solve again" in advised.value
+    wb.plan = wb.planner.distribute(0.0)
+    assert "then verify" in advised.value
     wb.verify().wait()
     assert "Next: export" in advised.value
-    wb.plan = wb.planner.distribute(0.2)
-    assert "then verify" in advised.value
 
 
 def test_while_it_measures_nothing_else_is_asked() -> None:
-    key, words = next_step(is_measuring=True, is_measured=True, is_verified=True)
+    key, words = next_step(is_measuring=True, is_measured=True, verified=None)
     assert key == ""
     assert "Measuring" in words

@@ -64,13 +64,13 @@ def test_verify_sets_predicted_beside_actual(wb: studio.WorkbenchView) -> None:
     (plan,) = wb.verified
     v = plan.verification
     assert v.plan == wb.plan
-    assert v.loss.num_samples == 24
+    assert v.loss.num_samples == 336
     assert v.is_comparable
     assert v.accuracy is not None
     assert v.costs.num_zeros == v.estimate.num_zeros if v.estimate else False
     text = wb.verify_panel.result.value
     assert "Accuracy, before" in text
-    assert "of 24" in text
+    assert "of 336" in text
     assert f"{v.costs.num_zeros:,}" in text
 
 
@@ -141,3 +141,17 @@ def test_the_code_of_a_cancelled_run_stops_where_it_did(wb: studio.WorkbenchView
     assert wb.measure_panel.resume().wait()
     assert wb.measure_panel.is_complete
     assert "stop_after" not in wb.copy_as_code()
+
+
+def test_a_plan_is_verified_on_samples_that_it_was_not_made_from(wb: studio.WorkbenchView) -> None:
+    _measure(wb)
+    wb.verify().wait()
+    assert wb.verified[-1].verification.loss.num_samples == 360 - 24
+    assert "verified on samples not measured on" in wb.verify_panel.status.value
+    wb.verify(on_unseen=False).wait()
+    assert wb.verified[-1].verification.loss.num_samples == 24
+    assert "verified on measured samples" in wb.verify_panel.status.value
+    wb.measure(wb.held_out_data, metric="cross_entropy", levels=(0.5,)).wait()
+    wb.verify().wait()  # all were measured on: there are no others
+    assert wb.verified[-1].verification.loss.num_samples == 360
+    assert "verified on measured samples" in wb.verify_panel.status.value
