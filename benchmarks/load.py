@@ -226,13 +226,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--clients", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=4, help="StudioApp.num_threads")
+    parser.add_argument("--threads", type=int, default=8, help="StudioApp.num_threads")
+    parser.add_argument("--computing", type=int, default=2, help="StudioApp.max_computing")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         target = folder / "beat.json"
         start = f"BEAT = {BEAT_SECONDS}\nTARGET = {str(target)!r}\n{MEASURED_SERVER}"
-        with live_server(folder, f"--StudioApp.num_threads={args.threads}", start=start) as server:
+        settings = (
+            f"--StudioApp.num_threads={args.threads}",
+            f"--StudioApp.max_computing={args.computing}",
+        )
+        with live_server(folder, *settings, start=start) as server:
             return load(server, target, folder, args.minutes, args.clients)
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from studio_core.evaluation.conditions import cpu_name
 from studio_core.evaluation.data import generate_samples
 from studio_core.evaluation.runtime import RuntimeModel
 from studio_core.layers import Layer, find_layers
@@ -35,7 +36,6 @@ from studio_core.sensitivity.sweep.perf_sweep import PerfMeasurement, PerfSettin
 from studio_core.sensitivity.sweep.profile import (
     OnnxRuntimeEngine,
     RuntimeProfile,
-    cpu_name,
     profile_model,
 )
 from studio_core.sensitivity.sweep.timing import Verdict, compare

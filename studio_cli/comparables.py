@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from studio_cli.json_files import read_object
 from studio_cli.models import PROJECT, SAMPLE, find_model, open_workbench
-from studio_cli.saved_plans import split_version
 from studio_cli.subjects import is_module
 from studio_core.errors import InvalidRequestError, NotFoundError
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from studio_core.plans import PruningPlan
     from studio_core.sensitivity import Analysis
     from studio_core.session import Session
+    from studio_core.workbench import Workbench
 
 MODEL, MODULE, PLAN, ANALYSIS = "model", "module", "plan", "analysis"
 
@@ -55,9 +55,12 @@ def graph_of(text: str) -> Graph:
 
 
 def compared_plans(args: argparse.Namespace) -> PlanComparison:
+    if args.project is not None:
+        workbench, project_id = _project(args)
+        return workbench.insight.compare_plans(project_id, args.left, args.right)
     from studio_core.comparison import compare_plans
 
-    return compare_plans(_plan(args.left, args), _plan(args.right, args))
+    return compare_plans(_plan(args.left), _plan(args.right))
 
 
 def compared_analyses(args: argparse.Namespace) -> AnalysisComparison:
@@ -66,11 +69,7 @@ def compared_analyses(args: argparse.Namespace) -> AnalysisComparison:
     return compare_analyses(_analysis(args.left, args), _analysis(args.right, args))
 
 
-def _plan(text: str, args: argparse.Namespace) -> PruningPlan:
-    if args.project is not None:
-        workbench = open_workbench(args)
-        project_id = workbench.find_project(args.project.removeprefix(PROJECT)).id
-        return workbench.plans.get(project_id, *split_version(text)).plan
+def _plan(text: str) -> PruningPlan:
     from studio_core.plans import PruningPlan
 
     document = _document(text)
@@ -84,8 +83,7 @@ def _analysis(text: str, args: argparse.Namespace) -> Analysis:
     if args.project is None:
         document = _document(text)
         return from_document(str(document.get("kind", "loss")), Path(text).stem, document)
-    workbench = open_workbench(args)
-    project_id = workbench.find_project(args.project.removeprefix(PROJECT)).id
+    workbench, project_id = _project(args)
     for kind in ("loss", "perf"):
         if text in workbench.store.analyses(project_id, kind):
             return workbench.analysis(project_id, kind, text)
@@ -93,9 +91,13 @@ def _analysis(text: str, args: argparse.Namespace) -> Analysis:
 
 
 def _plans(args: argparse.Namespace) -> tuple[str, ...]:
-    workbench = open_workbench(args)
-    project_id = workbench.find_project(args.project.removeprefix(PROJECT)).id
+    workbench, project_id = _project(args)
     return tuple(workbench.store.plans(project_id))
+
+
+def _project(args: argparse.Namespace) -> tuple[Workbench, str]:
+    workbench = open_workbench(args)
+    return workbench, workbench.find_project(args.project.removeprefix(PROJECT)).id
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from studio_cli.analyses import read_analysis
 from studio_cli.models import PROJECT, open_workbench
 from studio_cli.verified import read_calibration
 from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.projects.names import split_version
 
 if TYPE_CHECKING:
     from studio_core.plan_runs.project_plans import ProjectPlans
@@ -57,16 +58,6 @@ def find_plan(args: argparse.Namespace) -> PlanPlace | None:
     except NotFoundError as error:
         raise NotFoundError(f"{error} `studio plans {args.model}` lists them.") from None
     return PlanPlace(workbench.plans, project_id, saved)
-
-
-def split_version(text: str) -> tuple[str, int | None]:
-    """``mild@2`` → the name and the number of a version; None for the latest."""
-    name, _, version = text.partition("@")
-    if version and not (version.isascii() and version.isdigit()):
-        raise InvalidRequestError(
-            f"'{version}' in '{text}' is no number of a version, as in NAME@2."
-        )
-    return name, int(version) if version else None
 
 
 def read_named_analysis(

@@ -23,13 +23,12 @@ def read_state_dict(path: Path) -> dict[str, Any]:
 
 
 def _from_npz(path: Path) -> dict[str, Any]:
-    import numpy as np
+    from studio_core.evaluation.array_files import read_arrays
 
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except Exception as error:  # numpy and zip each raise their own
-        raise InvalidRequestError(f"{path} cannot be read: {error}") from error
+    arrays = read_arrays(path)
+    if not isinstance(arrays, dict):
+        raise InvalidRequestError(f"{path} is one array, and no .npz of arrays by name.")
+    return arrays
 
 
 def _from_safetensors(path: Path) -> dict[str, Any]:

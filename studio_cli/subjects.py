@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from studio_cli.saved_plans import add_plan_source, find_place, find_plan, read_
 from studio_core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from studio_core.explorer.exploration import Exploration
+    from studio_core.insight import Subject
     from studio_core.plan_runs.saved_plan import SavedPlan
     from studio_core.plans import PruningPlan
     from studio_core.sensitivity import Analysis
@@ -27,16 +26,6 @@ SUBJECT_HELP = """\
 MODEL may also be a module: a file that ends in .mlir, .ttir or .ttnn. Of a project the most
 recent analyses and plan are taken unless others are named.
 """
-
-
-@dataclass(frozen=True)
-class ModelSubject:
-    """A model with its analyses and its plan; what is None is not there."""
-
-    session: Session
-    loss: Analysis | None
-    perf: Analysis | None
-    plan: PruningPlan | SavedPlan | None
 
 
 def add_subject(parser: argparse.ArgumentParser) -> None:
@@ -58,11 +47,17 @@ def is_module(text: str) -> bool:
     return Path(text).suffix.lower() in MODULE_SUFFIXES
 
 
-def open_module(args: argparse.Namespace) -> Exploration:
+def open_subject(args: argparse.Namespace) -> Subject:
+    """What MODEL names."""
+    return _module(args) if is_module(args.model) else _model(args)
+
+
+def _module(args: argparse.Namespace) -> Subject:
     """The module, run if that is asked for."""
     if args.plan is not None or args.analysis is not None or args.perf is not None:
         args.command.error("--plan, --analysis and --perf are for models, not for modules")
     from studio_core.explorer.exploration import open_exploration
+    from studio_core.insight import ModuleSubject
 
     path = Path(args.model)
     if not path.exists():
@@ -72,13 +67,15 @@ def open_module(args: argparse.Namespace) -> Exploration:
         with progress("running") as report:
             for step in exploration.run():
                 report(round(100 * step.fraction), 100, step.message)
-    return exploration
+    return ModuleSubject(exploration)
 
 
-def open_model(args: argparse.Namespace) -> ModelSubject:
+def _model(args: argparse.Namespace) -> Subject:
     """The model with what was named, or with what its project has."""
     if args.execute:
         args.command.error("--run is for modules; `studio verify` runs a plan of a model")
+    from studio_core.insight import ModelSubject
+
     session = open_session(args)
     return ModelSubject(
         session,
@@ -96,8 +93,7 @@ def _analysis(
     if not args.model.startswith(PROJECT):
         return None
     workbench, project_id = find_place(args)
-    names = workbench.store.analyses(project_id, kind)
-    return workbench.analysis(project_id, kind, names[0]) if names else None
+    return workbench.insight.analysis(project_id, kind)
 
 
 def _plan(session: Session, args: argparse.Namespace) -> PruningPlan | SavedPlan | None:
@@ -107,5 +103,4 @@ def _plan(session: Session, args: argparse.Namespace) -> PruningPlan | SavedPlan
     if not args.model.startswith(PROJECT):
         return None
     workbench, project_id = find_place(args)
-    names = workbench.store.plans(project_id)
-    return workbench.plans.get(project_id, names[0]) if names else None
+    return workbench.insight.plan(project_id)

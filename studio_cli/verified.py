@@ -40,7 +40,8 @@ def _point(path: Path, metric: str) -> VerifiedPoint:
         document: Any = json.loads(path.read_bytes())
         predicted, loss = document["uncalibrated"], document["loss"]
         metrics = {predicted["metric"], loss["metric"]}
-        error = loss["standard_error"]
+        # Files of Studio 0.1 spell it otherwise.
+        error = loss["standardError" if "standardError" in loss else "standard_error"]
         point = VerifiedPoint(
             float(predicted["value"]), float(loss["mean"]), None if error is None else float(error)
         )

@@ -28,11 +28,11 @@ from studio_core.sensitivity.sweep.engine import Engine
 from studio_core.sensitivity.sweep.loss_sweep import LossSweep, SweepSettings
 from studio_core.sensitivity.sweep.measured import (
     MeasuredLoss,
-    continues,
     measurements_of,
+    obstacles,
     scale_of,
 )
-from studio_core.sensitivity.sweep.measured_perf import MeasuredPerf, continues_perf, done_of
+from studio_core.sensitivity.sweep.measured_perf import MeasuredPerf, done_of, perf_obstacles
 from studio_core.sensitivity.sweep.perf_run import (
     PERF_GRANULARITIES,
     DonePerf,
@@ -48,6 +48,8 @@ from studio_core.sensitivity.sweep.profile import (
 )
 from studio_core.sensitivity.sweep.stored_curves import StoredCurve
 from studio_core.sensitivity.sweep.workers import ExecutorWorkers, ProcessWorkers, Workers
+
+PREPARING = "preparing the model"
 
 DEFAULT_SAMPLES = 5
 """Generated samples of a run that is given no data: the original Studio's number."""
@@ -120,7 +122,8 @@ def run_loss(
     )
     workers = _workers(options, executor)
     sweep = LossSweep(model, layers, samples, metric, settings, workers=workers)
-    if earlier is not None and continues(earlier, sweep):
+    found = () if earlier is None else obstacles(earlier, sweep)
+    if earlier is not None and not found:
         done = [m for m in measurements_of(earlier) if m.sparsity in set(sweep.levels.tolist())]
         scale = scale_of(earlier)
         sweep = LossSweep(
@@ -128,7 +131,7 @@ def run_loss(
         )
     measured = MeasuredLoss(sweep, name, sweep.done)
     names = {layer.id: layer.name for layer in layers}
-    progress = _progress(measured, "preparing the model")
+    progress = _progress(measured, _begun(found))
     yield progress
     for measurement in sweep:
         measured.add(measurement)
@@ -165,9 +168,17 @@ def run_loss_estimate(
             estimate.num_done, estimate.num_layers, message, lambda: estimate.analysis(name)
         )
 
-    yield progress("preparing the model")
+    yield progress(PREPARING)
     for curve in estimate:
         yield progress(curve.layer_name)
+
+
+def _begun(obstacles: Sequence[str]) -> str:
+    """The first thing a run says: also why it does not go on from an earlier one."""
+    if not obstacles:
+        return PREPARING
+    why = "; ".join(obstacles)
+    return f"measuring anew, since what was measured before is not comparable: {why}"
 
 
 def _workers(options: RunOptions, executor: Executor | None) -> Workers | None:
@@ -224,11 +235,12 @@ def run_perf(
         )
 
     run = made()
-    if earlier is not None and continues_perf(earlier, run):
+    found = () if earlier is None else perf_obstacles(earlier, run)
+    if earlier is not None and not found:
         run = made(done_of(earlier, run))
     measured = MeasuredPerf(run, name)
     names = {layer.id: layer.name for layer in layers}
-    yield _perf_progress(measured, "preparing the model")
+    yield _perf_progress(measured, _begun(found))
     for step in run:
         measured.add(step)
         yield _perf_progress(measured, _perf_message(step, names))

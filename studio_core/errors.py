@@ -13,6 +13,7 @@
     ├── InfeasibleError           a plan that no choice of sparsities can meet
     ├── ForbiddenPathError        a path outside the folders Studio may read
     ├── ConflictError             somebody else changed or holds the same thing
+    │   └── ChangedMeanwhileError what was to be changed is not what was read
     └── StorageError              the disk refused (full, read-only, damaged project)
 
 The server maps each class to a status in ``studio_server.errors``, the widgets to a
@@ -84,6 +85,10 @@ class ForbiddenPathError(StudioError):
 
 class ConflictError(StudioError):
     """The same thing was changed or is held by somebody else."""
+
+
+class ChangedMeanwhileError(ConflictError):
+    """What was to be changed is no longer what the caller has read."""
 
 
 class StorageError(StudioError):

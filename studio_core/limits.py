@@ -23,6 +23,8 @@ class Limits:
     """Of an ONNX file without its large weights, which is what comes into memory."""
     max_mlir_bytes: int = 512 << 20
     """Of an MLIR file, which is read whole."""
+    max_data_bytes: int = 16 << 30
+    """Of all arrays of the .npy and .npz files that are read for one thing, unpacked."""
     max_nodes: int = 1_000_000
     """Operations of a model or module, those of subgraphs and expanded functions included."""
     max_nesting: int = 100
@@ -34,6 +36,8 @@ class Limits:
     """Of one tensor, as its declared or inferred shape says; 256 GiB of float32."""
     max_name_bytes: int = 16_384
     """Of one name in a model or module."""
+    max_graph_bytes: int = 1 << 30
+    """Of a file's graphs as JSON, as a page draws them."""
     max_alias_characters: int = 1_000_000
     """Of one MLIR text with its aliases put in; past it the text is kept as written."""
     allow_hard_links: bool = False
@@ -65,7 +69,7 @@ class Limits:
         sizes = [d for d in shape or () if isinstance(d, int)]
         count = math.prod(d for d in sizes if d > 0)
         if count > self.max_elements:
-            what = f"Tensor '{shortened(name)}' of shape {_listed(sizes)} has {_power(count)}"
+            what = f"Tensor '{shortened(name)}' of shape {_listed(sizes)} has {in_digits(count)}"
             raise LimitError(beyond(f"{what} elements", "max_elements", self.max_elements))
 
     def check_names(self, names: Iterable[str]) -> None:
@@ -98,6 +102,6 @@ def _listed(sizes: Sequence[int]) -> str:
     return "×".join(map(str, sizes[:8])) + ("…" if len(sizes) > 8 else "")
 
 
-def _power(count: int) -> str:
+def in_digits(count: int) -> str:
     """A count that may have thousands of digits, which nobody reads."""
     return f"{count:,}" if count < 10**18 else f"about 2^{count.bit_length() - 1}"

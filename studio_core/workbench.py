@@ -11,8 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from studio_core.analysis_runs import (
     DEFAULT_SAMPLES,
@@ -35,13 +36,16 @@ from studio_core.plans.recipe import recipe_text
 from studio_core.projects.names import check_analysis_name
 from studio_core.projects.paths import resolve_under
 from studio_core.projects.project import Project
-from studio_core.projects.store import ProjectStore
+from studio_core.projects.store import OnlyIf, ProjectStore
 from studio_core.samples.bundled import bundled_samples, sample_path
 from studio_core.sensitivity import Analysis, AnalysisKind, Source, estimate_loss, estimate_perf
 from studio_core.sensitivity.documents import Document, from_document, to_document
 from studio_core.sensitivity.levels import DEFAULT_LEVELS, Resolution
 from studio_core.sensitivity.magnitude import MagnitudeMetric
 from studio_core.session import Session
+
+if TYPE_CHECKING:
+    from studio_core.insight import ProjectInsight
 
 APPROX = "approx"
 """The name under which the estimates are known; no saved analysis may take it."""
@@ -84,6 +88,14 @@ class Workbench:
         self.plans = ProjectPlans(self)
         """The saved plans of the projects: solved, proven, applied, exported."""
 
+    @cached_property
+    def insight(self) -> ProjectInsight:
+        """What is known of the projects' models: findings, reports, comparisons."""
+        # It brings the rooms of modules with it, half of a start, which most commands do without.
+        from studio_core.insight import ProjectInsight
+
+        return ProjectInsight(self)
+
     # Projects
 
     def projects(self) -> tuple[Project, ...]:
@@ -120,9 +132,20 @@ class Workbench:
             )
         return found[0]
 
-    def update_project(self, project_id: str, config: Mapping[str, Any]) -> Project:
-        """Merge ``config`` into the settings; the id stays what it is."""
-        return self.store.update(project_id, config)
+    def update_project(
+        self,
+        project_id: str,
+        config: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+        only_if: OnlyIf[Project] | None = None,
+    ) -> Project:
+        """Merge ``config`` into the settings; the id stays what it is.
+
+        Raises `ChangedMeanwhileError` where the project has not the ``revision`` that was read,
+        or is not as ``only_if`` asks.
+        """
+        return self.store.update(project_id, config, revision=revision, only_if=only_if)
 
     def delete_project(self, project_id: str) -> None:
         self.store.delete(project_id)
@@ -271,12 +294,21 @@ class Workbench:
         return self.store.save_analysis(project_id, str(kind), name, document)
 
     def save_analysis(
-        self, project_id: str, kind: AnalysisKind | str, name: str, document: Document
+        self,
+        project_id: str,
+        kind: AnalysisKind | str,
+        name: str,
+        document: Document,
+        *,
+        only_if: OnlyIf[Document] | None = None,
     ) -> Document:
-        """Keep an analysis of the caller's, word for word, once it has been checked."""
+        """Keep an analysis of the caller's, word for word, once it has been checked.
+
+        Raises `ChangedMeanwhileError` where the one it replaces is not as ``only_if`` asks.
+        """
         kind = _choice(AnalysisKind, kind, "kind")
         from_document(kind, name, document)
-        return self.store.save_analysis(project_id, str(kind), name, document)
+        return self.store.save_analysis(project_id, str(kind), name, document, only_if=only_if)
 
     def analysis_document(
         self, project_id: str, kind: AnalysisKind | str, name: str | None = None

@@ -12,6 +12,10 @@ from studio_server.job_handlers import JobAnswers
 from studio_server.requests import RunRequest, read_analysis
 
 
+def _as_saved(document: wire.Document) -> wire.Document:
+    return document
+
+
 class LatestAnalysisHandler(StudioHandler):
     """``…/sparse-analysis/:kind``: the one of its kind that was saved last"""
 
@@ -48,7 +52,7 @@ class AnalysisHandler(JobAnswers):
     @web.authenticated
     @authorized
     async def put(self, project_id: str, kind: str, name: str) -> None:
-        await self.answer(lambda: self._save(project_id, kind, name))
+        await self.answer_change(lambda: self._save(project_id, kind, name))
 
     def _submit(self, project_id: str, kind: str, name: str, wanted: RunRequest) -> Job:
         project = self.workbench.project(project_id)
@@ -62,8 +66,8 @@ class AnalysisHandler(JobAnswers):
 
     def _save(self, project_id: str, kind: str, name: str) -> wire.Document:
         self.jobs.check_free(project_id, kind, name)
-        document = read_analysis(self.body, kind)
-        return self.workbench.save_analysis(project_id, kind, name, document)
+        document, only_if = read_analysis(self.body, kind), self.only_if(_as_saved)
+        return self.workbench.save_analysis(project_id, kind, name, document, only_if=only_if)
 
 
 class EstimateHandler(AnalysisHandler):

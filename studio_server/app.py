@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp, ExtensionAppJinjaMixin
 from jupyter_server.utils import url_path_join
-from traitlets import Bool, Int, List, Unicode, default
+from traitlets import Bool, Float, Int, List, Unicode, default
 
 from studio_core.documents import module_card_document, sample_document
 from studio_core.errors import StudioError
@@ -27,6 +27,8 @@ from studio_server.model_explorer_commands import ModelExplorer
 from studio_server.model_explorer_pages import is_installed
 from studio_server.model_explorer_shown import ShownModels
 from studio_server.routes import handlers
+from studio_server.turns import Turns
+from studio_server.uploads import Uploads
 
 DISTRIBUTION = "studio-workbench"
 EXPLORER_FOLDER = ".explorer"
@@ -62,10 +64,17 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
     ).tag(config=True)
 
     num_threads = Int(
-        4,
+        8,
         min=1,
-        help="""Number of requests that are worked on at one time; others wait. More of them keep
-        the server longer from its other users.""",
+        help="""Number of requests that are worked on at one time, those that wait for another
+        process included; others wait.""",
+    ).tag(config=True)
+
+    max_computing = Int(
+        2,
+        min=1,
+        help="""Number of requests that compute in the server's own process at one time; others
+        wait. More of them keep the server longer from its other users.""",
     ).tag(config=True)
 
     max_running_jobs = Int(
@@ -86,6 +95,24 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
         min=1,
         help="""Largest model that may be uploaded to the explorer, in bytes; larger ones answer
         413. Jupyter's own limit (ServerApp.max_body_size) holds as well.""",
+    ).tag(config=True)
+
+    max_uploads_bytes = Int(
+        4 << 30,
+        min=1,
+        help="""Size of all uploads to the explorer together, in bytes; what goes beyond answers
+        507.""",
+    ).tag(config=True)
+
+    max_uploads = Int(
+        1000, min=1, help="""Number of uploads that are kept; one more answers 507."""
+    ).tag(config=True)
+
+    keep_uploads_days = Float(
+        7.0,
+        min=0.0,
+        help="""Days after which an upload that nobody deleted is removed, when the server starts
+        and when something is uploaded.""",
     ).tag(config=True)
 
     max_running_models = Int(
@@ -118,6 +145,7 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
     explorer: ModelExplorer
     shown_models: ShownModels
     threads: ThreadPoolExecutor
+    turns: Turns
 
     @default("project_root")
     def _default_project_root(self) -> str:
@@ -136,7 +164,9 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
     def initialize_settings(self) -> None:
         self.threads = ThreadPoolExecutor(self.num_threads, thread_name_prefix="studio")
         limits = limits_from(self.limits)
+        self.turns = Turns(self.max_computing)
         self.guard = self.shared_guard or Guard(limits)
+        self.guard.waiting = self.turns.left
         self.workbench = Workbench(
             self.project_root, self.model_roots, limits=limits, guard=self.guard
         )
@@ -146,9 +176,19 @@ class StudioApp(ExtensionAppJinjaMixin, ExtensionApp):
             # Others on this server need it even if Studio's folder cannot be made.
             self.log.warning("Studio: %s", error)
         self._start_jobs()
+        self._start_explorer()
+
+    def _start_explorer(self) -> None:
         state = self.workbench.store.root / EXPLORER_FOLDER
+        uploads = Uploads(
+            state / "uploads",
+            max_bytes=self.max_uploads_bytes,
+            max_number=self.max_uploads,
+            days=self.keep_uploads_days,
+        )
+        uploads.remove_old()
         self.explorer = ModelExplorer(
-            self.model_roots, state, self.guard, max_running=self.max_running_models
+            self.model_roots, state, self.guard, uploads, max_running=self.max_running_models
         )
         self.shown_models = ShownModels()
 

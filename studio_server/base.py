@@ -27,6 +27,23 @@ AUTH_RESOURCE = "studio"
 """What an authorizer is asked about: may this user read, or write, ``studio``?"""
 
 
+MOST_HASHED_BYTES = 1 << 20
+
+
+async def in_thread(app: StudioApp, work: Callable[[], T], *, only_waits: bool = False) -> T:
+    """`StudioHandler.in_thread`, for handlers of pages as well."""
+
+    def in_turn() -> T:
+        with app.turns.taken():
+            return work()
+
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(app.threads, work if only_waits else in_turn)
+    except StudioError as error:
+        raise http_error(error) from error
+
+
 class StudioHandler(ExtensionHandlerMixin, APIHandler):
     """Answers JSON, made in a thread: the event loop serves everybody's kernels."""
 
@@ -62,12 +79,36 @@ class StudioHandler(ExtensionHandlerMixin, APIHandler):
         """Finish with the JSON of what ``make`` returns."""
         self.finish(await self.in_thread(lambda: wire.to_text(make())))
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self.app.threads, work)
-        except StudioError as error:
-            raise http_error(error) from error
+    async def answer_change(self, make: Callable[[], wire.Document]) -> None:
+        """`answer` with what is now there, and its ETag, for the change that follows."""
+        text = await self.in_thread(lambda: wire.to_text(make()))
+        self.set_header("ETag", wire.etag(text))
+        self.finish(text)
+
+    def only_if(self, shown: Callable[[T], wire.Document]) -> Callable[[T | None], bool] | None:
+        """Whether a thing is still what the request's If-Match names; None without one.
+
+        ``shown`` makes the answer to a GET of it (RFC 9110, 13.1.1).
+        """
+        given = self.request.headers.get("If-Match")
+        if given is None:
+            return None
+        tags = {tag.strip() for tag in given.split(",")}
+        return lambda now: (
+            now is not None and ("*" in tags or wire.etag(wire.to_text(shown(now))) in tags)
+        )
+
+    async def in_thread(self, work: Callable[[], T], *, only_waits: bool = False) -> T:
+        """What ``work`` returns, done in a thread once it is its turn.
+
+        Work that ``only_waits`` for other processes takes no turn from those who compute.
+        """
+        return await in_thread(self.app, work, only_waits=only_waits)
+
+    def compute_etag(self) -> str | None:
+        """None for a large answer, whose hash would keep the event loop from everybody else."""
+        size = sum(map(len, self._write_buffer))
+        return super().compute_etag() if size <= MOST_HASHED_BYTES else None
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error is JSON with a ``message``, those that Tornado raises included."""

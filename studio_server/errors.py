@@ -8,6 +8,7 @@ from tornado.web import HTTPError
 
 from studio_core import errors
 from studio_core.errors import (
+    ChangedMeanwhileError,
     ConflictError,
     ForbiddenPathError,
     InfeasibleError,
@@ -26,6 +27,7 @@ STATUSES: dict[type[StudioError], HTTPStatus] = {
     InvalidRequestError: HTTPStatus.BAD_REQUEST,
     ForbiddenPathError: HTTPStatus.FORBIDDEN,
     ConflictError: HTTPStatus.CONFLICT,
+    ChangedMeanwhileError: HTTPStatus.PRECONDITION_FAILED,
     InfeasibleError: HTTPStatus.UNPROCESSABLE_ENTITY,
     # Not 500, which is kept for defects of Studio itself: here the disk is at fault, and
     # the person who runs the server can mend it.

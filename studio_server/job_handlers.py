@@ -78,7 +78,8 @@ class JobHandler(StudioHandler):
     @web.authenticated
     @authorized
     async def delete(self, job_id: str) -> None:
-        cancelled = await self.in_thread(lambda: self.jobs.end_or_remove(job_id))
+        # To end a process takes up to two seconds, in which nothing is computed here.
+        cancelled = await self.in_thread(lambda: self.jobs.end_or_remove(job_id), only_waits=True)
         if cancelled is None:
             self.set_status(HTTPStatus.NO_CONTENT)
             self.finish()

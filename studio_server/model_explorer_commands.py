@@ -5,12 +5,10 @@ Each reads a `Command` and answers a document; what goes wrong is an error of St
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from studio_core.documents import Document
@@ -18,8 +16,8 @@ from studio_core.errors import InvalidRequestError, NotFoundError, StorageError,
 from studio_core.execution.toolchain import is_available, system_description
 from studio_core.explorer.conversion import (
     SUFFIXES,
-    converted,
-    file_graphs,
+    as_text,
+    converted_text,
     models_below,
     refuse_hidden,
 )
@@ -33,14 +31,13 @@ from studio_core.runs.records import RunRequest, RunStatus
 from studio_core.samples.bundled import sample_path
 from studio_core.workbench import SAMPLE
 from studio_server.requests import read_object, required
+from studio_server.uploads import Uploads
 
 EXTENSION_IDS = ("tt_adapter", "studio")
 """Under which clients know this extension; the first is that of the original."""
 
-UPLOAD_SUFFIXES = (*SUFFIXES, ".json")
 MAX_TEXT_BYTES = 256 << 20
 
-_UPLOADED = re.compile(r"upload-[0-9a-f]{16}\.[a-z]+")
 _SYSTEM_FILE = "system_desc.json"
 _MAX_DOCUMENT_BYTES = 16 << 20
 
@@ -71,9 +68,9 @@ class Command:
 class ModelExplorer:
     """What the front ends of Model Explorer ask of a server.
 
-    Models are taken from ``roots``, and from the uploads below ``folder``, where runs are
-    kept as well; the folder is made when something is put into it. ``guard`` tries each file in
-    a process of its own before it is opened here.
+    Models are taken from ``roots``, and from the ``uploads``; runs are kept below ``folder``,
+    which is made when something is put into it. Models are never opened here, but in processes
+    of their own, by the ``guard`` and by runs, within the guard's limits.
     """
 
     def __init__(
@@ -81,16 +78,19 @@ class ModelExplorer:
         roots: Sequence[str | Path],
         folder: Path,
         guard: Guard,
+        uploads: Uploads,
         *,
         max_running: int = MAX_RUNNING,
     ) -> None:
         self._guard = guard
         self._roots = [Path(root) for root in roots]
-        self._folder, self._uploads = folder, folder / "uploads"
-        self._board = RunBoard(folder, max_running=max_running, on_end=self._delete_ended)
+        self._folder, self._uploads = folder, uploads
+        self._board = RunBoard(
+            folder, max_running=max_running, limits=guard.limits, on_end=self._delete_ended
+        )
         self._lock = threading.Lock()
         self._to_delete: set[Path] = set()
-        self._commands: Mapping[str, Callable[[Command], Document]] = {
+        self._commands: Mapping[str, Callable[[Command], Document | bytes]] = {
             "convert": self._convert,
             "initialize": self._initialize,
             "execute": self._execute,
@@ -100,14 +100,15 @@ class ModelExplorer:
             "cancel": self._cancel,
         }
 
-    def answer(self, command: Command) -> Document:
-        """What a command answers; an error of Studio's family becomes the answer's ``error``."""
+    def answer(self, command: Command) -> bytes:
+        """The JSON that a command answers; an error of Studio's family becomes its ``error``."""
         try:
-            return self._done(command)
+            answer = self._done(command)
         except StudioError as error:
-            return {"graphs": [], "error": f"{type(error).__name__}: {error.message}"}
+            answer = {"graphs": [], "error": f"{type(error).__name__}: {error.message}"}
+        return answer if isinstance(answer, bytes) else as_text(answer)
 
-    def _done(self, command: Command) -> Document:
+    def _done(self, command: Command) -> Document | bytes:
         if command.extension_id not in EXTENSION_IDS:
             raise NotFoundError(f"There is no extension '{command.extension_id}' here.")
         run = self._commands.get(command.cmd_id)
@@ -166,27 +167,20 @@ class ModelExplorer:
 
     # Commands
 
-    def _convert(self, command: Command) -> Document:
+    def _convert(self, command: Command) -> bytes:
         show_runs = command.settings.get("showExecution", True) is not False
-        return converted(
-            self.model(command.model_path), self._executed_graphs if show_runs else self._graphs
-        )
+        path = self.model(command.model_path)
+        return converted_text(path, lambda model: self._graphs(model, show_runs))
 
-    def _graphs(self, path: Path) -> list[Document]:
-        """The graphs of a file that has passed the guard."""
-        if path.suffix.lower() in SUFFIXES:  # any other is refused without being read
-            self._guard.check(path)
-        return file_graphs(path)
-
-    def _executed_graphs(self, path: Path) -> list[Document]:
-        """The graphs of a file, the one that was run last as it was executed."""
-        graphs = self._graphs(path)
-        executed = self._board.executed(path)
+    def _graphs(self, path: Path, show_runs: bool) -> list[bytes]:
+        """The graphs of a file; if wanted, the one that was run last as it was executed."""
+        graphs = self._guard.graphs(path)
+        texts, ids = [text for _, text in graphs], [graph_id for graph_id, _ in graphs]
+        executed = self._board.executed(path) if show_runs else None
         if executed is not None:
-            ids = [graph["id"] for graph in graphs]
             place = ids.index(executed.graph_id) if executed.graph_id in ids else 0
-            graphs[place] = executed.graph
-        return graphs
+            texts[place] = self._guard.executed(executed.path)
+        return texts
 
     def _initialize(self, _command: Command) -> Document:
         folder = self._folder / "system"
@@ -248,18 +242,8 @@ class ModelExplorer:
         return parts[0] == "uploads" or (parts[0] == "runs" and parts[-1].endswith("_data.json"))
 
     def upload(self, name: str, data: bytes) -> Path:
-        """Keep an uploaded file under a name of our own; of ``name`` only the ending is looked at.
-
-        Raises `InvalidRequestError` for another ending than that of a model or of graphs.
-        """
-        suffix = Path(name).suffix.lower()
-        if suffix not in UPLOAD_SUFFIXES:
-            known = ", ".join(UPLOAD_SUFFIXES)
-            raise InvalidRequestError(f"This file cannot be explored. Files end in {known}.")
-        files.make_folder(self._uploads)
-        path = self._uploads / f"upload-{token_hex(8)}{suffix}"
-        files.write_atomically(path, data)
-        return path
+        """Keep an uploaded file; raises as `Uploads.keep` does."""
+        return self._uploads.keep(name, data)
 
     def _delete_ended(self, path: Path) -> None:
         """A run is over: delete its model if that waited for it."""
@@ -275,7 +259,7 @@ class ModelExplorer:
             path = self.model(text, must_exist=False)
         except StudioError:
             return
-        if path.parent == self._uploads.resolve() and _UPLOADED.fullmatch(path.name):
+        if self._uploads.is_own(path):
             with self._lock:
                 self._to_delete.add(path)
             if not self._board.is_running(path):
@@ -285,7 +269,7 @@ class ModelExplorer:
         """The path of a model below the roots, or of an upload; errors as in `resolve_under`."""
         if text.startswith(SAMPLE):
             return sample_path(text.removeprefix(SAMPLE))
-        roots = [*self._roots, self._uploads]
+        roots = [*self._roots, self._uploads.folder]
         try:
             return resolve_under(roots, text)
         except NotFoundError:

@@ -27,7 +27,7 @@ class SendCommandHandler(StudioHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        await self.answer(lambda: self.app.explorer.answer(Command.read(self.body)))
+        self.finish(await self.in_thread(lambda: self.app.explorer.answer(Command.read(self.body))))
 
 
 class UploadHandler(StudioHandler):

@@ -7,7 +7,6 @@ without a script in an attribute, fonts of another host are left out, and a scri
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
 import mimetypes
@@ -27,9 +26,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from studio_core.documents import Document
-from studio_core.errors import StudioError
-from studio_server.base import AUTH_RESOURCE
-from studio_server.errors import http_error
+from studio_server.base import AUTH_RESOURCE, in_thread
 
 if TYPE_CHECKING:
     from studio_server.app import StudioApp
@@ -140,12 +137,7 @@ class OpenModelHandler(_PageHandler):
     async def get(self) -> None:
         path = self.get_query_argument("path", "")
         app = cast("StudioApp", self.extensionapp)
-        try:
-            data = await asyncio.get_running_loop().run_in_executor(
-                app.threads, lambda: app.explorer.page_data(path)
-            )
-        except StudioError as error:
-            raise http_error(error) from error
+        data = await in_thread(app, lambda: app.explorer.page_data(path))
         self.redirect(f"{self.page_url}?{data_query(data)}")
 
 

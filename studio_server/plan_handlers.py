@@ -16,6 +16,7 @@ from studio_core.jobs.plan_work import APPLY, PLAN, VERIFY
 from studio_core.plan_runs import documents
 from studio_core.plan_runs.project_plans import ProjectPlans
 from studio_core.plan_runs.request import ParetoRequest, PlanRequest
+from studio_core.plan_runs.saved_plan import SavedPlan
 from studio_server import wire
 from studio_server.job_handlers import JobAnswers
 from studio_server.requests import (
@@ -35,6 +36,10 @@ _TEXT_OPTIONS = ("method", "masks_file")
 _NO_OPTIONS = ("version", "token")
 
 
+def _shown(saved: SavedPlan) -> wire.Document:
+    return {"plan": saved.to_document()}
+
+
 class PlansOfProject(JobAnswers):
     """What handlers of plans share: the project, the version asked for."""
 
@@ -52,7 +57,7 @@ class PlansOfProject(JobAnswers):
         self.set_header("Content-Disposition", f'attachment; filename="{file_name}"')
 
     def saved(self, project_id: str, name: str, version: int | None = None) -> wire.Document:
-        return {"plan": self.plans.get(project_id, name, version).to_document()}
+        return _shown(self.plans.get(project_id, name, version))
 
 
 class PlanHandler(PlansOfProject):
@@ -103,7 +108,7 @@ class PlansHandler(PlansOfProject):
             await self.answer_after(job, lambda: self.saved(project_id, job.name))
 
     def _save(self, project_id: str, wanted: PlanRequest) -> wire.Document:
-        return {"plan": self.plans.save(project_id, wanted).to_document()}
+        return _shown(self.plans.save(project_id, wanted))
 
     def _search(self, project_id: str, wanted: PlanRequest, given: Mapping[str, Any]) -> Job:
         name = self.plans.name_for(project_id, wanted)
@@ -137,7 +142,7 @@ class SavedPlanHandler(PlansOfProject):
     @authorized
     async def patch(self, project_id: str, name: str) -> None:
         version = self.version
-        await self.answer(lambda: self._annotate(project_id, name, version))
+        await self.answer_change(lambda: self._annotate(project_id, name, version))
 
     @web.authenticated
     @authorized
@@ -147,8 +152,8 @@ class SavedPlanHandler(PlansOfProject):
         self.finish()
 
     def _annotate(self, project_id: str, name: str, version: int | None) -> wire.Document:
-        saved = self.plans.annotate(project_id, name, read_note(self.body), version)
-        return {"plan": saved.to_document()}
+        note, only_if = read_note(self.body), self.only_if(_shown)
+        return _shown(self.plans.annotate(project_id, name, note, version, only_if=only_if))
 
     def _delete(self, project_id: str, name: str) -> None:
         self.jobs.check_free(project_id, VERIFY, name)

@@ -42,7 +42,7 @@ class ProjectHandler(StudioHandler):
     @web.authenticated
     @authorized
     async def put(self, project_id: str) -> None:
-        await self.answer(lambda: wire.project(self._update(project_id)))
+        await self.answer_change(lambda: wire.project(self._update(project_id)))
 
     @web.authenticated
     @authorized
@@ -56,7 +56,8 @@ class ProjectHandler(StudioHandler):
         self.workbench.delete_project(project_id)
 
     def _update(self, project_id: str) -> Project:
-        return self.workbench.update_project(project_id, read_project_config(self.body))
+        config, only_if = read_project_config(self.body), self.only_if(wire.project)
+        return self.workbench.update_project(project_id, config, only_if=only_if)
 
 
 class PrunableLayersHandler(StudioHandler):

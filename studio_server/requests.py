@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -206,6 +207,19 @@ def read_version(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPError(400, "'version' must be a whole number, 1 or above.")
     return int(text)
+
+
+def read_fraction(text: str | None, name: str, default: float) -> float:
+    """A fraction from 0 to 1 of a query, such as ``?sparsity=``."""
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InvalidRequestError(f"'{name}' must be a fraction from 0 to 1.")
+    return value
 
 
 def _whole_version(value: Any) -> int | None:

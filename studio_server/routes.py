@@ -17,6 +17,16 @@ from studio_server.analysis_handlers import (
     LatestAnalysisHandler,
 )
 from studio_server.export_handlers import ExportHandler
+from studio_server.insight_handlers import (
+    AnalysisComparisonHandler,
+    FileComparisonHandler,
+    FileFindingsHandler,
+    FileReportHandler,
+    FindingsHandler,
+    ModelComparisonHandler,
+    PlanComparisonHandler,
+    ReportHandler,
+)
 from studio_server.job_handlers import (
     JobHandler,
     JobLogHandler,
@@ -54,6 +64,7 @@ from studio_server.plan_handlers import (
     SavedPlanHandler,
     VerifyPlanHandler,
 )
+from studio_server.plotly_handlers import PlotlyBundleHandler
 from studio_server.project_handlers import (
     ProjectHandler,
     ProjectsHandler,
@@ -64,6 +75,8 @@ PROJECTS = "/api/projects"
 PROJECT = PROJECTS + "/([^/]+)"
 PLANS = PROJECT + "/plans"
 PLAN = PLANS + "/([^/]+)"
+# Not below what it compares: a plan or an analysis may be named `comparison`.
+COMPARISON = PROJECT + "/comparison"
 JOBS = "/api/jobs"
 JOB = JOBS + "/([^/]+)"
 # Model Explorer's own addresses, which are fixed in its front ends; Jupyter has none like them.
@@ -89,12 +102,20 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     (PLAN + "/model", PrunedModelHandler),
     (PLAN + "/exports/([^/]+)", PlanExportHandler),
     (PROJECT + "/config/export", ExportHandler),
+    (PROJECT + "/findings", FindingsHandler),
+    (PROJECT + "/report", ReportHandler),
+    (COMPARISON + "/models", ModelComparisonHandler),
+    (COMPARISON + "/plans", PlanComparisonHandler),
+    (COMPARISON + "/sparse-analysis/(loss|perf)", AnalysisComparisonHandler),
     (PROJECT + "/jobs", ProjectJobsHandler),
     (JOBS, JobsHandler),
     (JOB, JobHandler),
     (JOB + "/log", JobLogHandler),
     (JOB + "/resume", ResumeJobHandler),
     ("/api/studio", AboutHandler),
+    ("/api/studio/findings", FileFindingsHandler),
+    ("/api/studio/report", FileReportHandler),
+    ("/api/studio/comparison", FileComparisonHandler),
     ("/api/studio/openapi[.]yaml", OpenApiYamlHandler),
     ("/api/studio/openapi[.]json", OpenApiJsonHandler),
     (EXPLORER_POST + "/send_command", SendCommandHandler),
@@ -109,6 +130,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler]], ...] = (
     ("/apistream/server_director", ServerDirectorHandler),
     ("/check_health", HealthHandler),
     ("/studio", StartPageHandler),
+    ("/studio/plotly/([^/]+)/widgetbundle[.]js", PlotlyBundleHandler),
     (f"/{PAGE}", ModelExplorerPageHandler),
     (f"/{PAGE}/open", OpenModelHandler),
     (f"/{PAGE}/(.+?)", ModelExplorerAssetHandler),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from studio_core.documents import Document as Document
 from studio_core.documents import (
@@ -18,10 +20,31 @@ from studio_core.projects import Project
 from studio_core.sensitivity import Analysis
 from studio_core.sensitivity.documents import to_document
 
+_PART = 100
+
 
 def to_text(document: Document) -> str:
-    """JSON text; ASCII only, so that no name in a model can upset a reader."""
-    return json.dumps(document, allow_nan=False)
+    """JSON text; ASCII only, so that no name in a model can upset a reader.
+
+    Long lists are written in parts: to write one at once would keep the whole interpreter.
+    """
+    fields = (
+        f"{json.dumps(key)}: {_long_list(value)}"
+        if isinstance(key, str) and isinstance(value, list) and len(value) > _PART
+        else json.dumps({key: value}, allow_nan=False)[1:-1]
+        for key, value in document.items()
+    )
+    return "{" + ", ".join(fields) + "}"
+
+
+def _long_list(items: list[Any]) -> str:
+    parts = (items[at : at + _PART] for at in range(0, len(items), _PART))
+    return "[" + ", ".join(json.dumps(part, allow_nan=False)[1:-1] for part in parts) + "]"
+
+
+def etag(text: str) -> str:
+    """The ETag of an answer: what Tornado gives to each GET by itself."""
+    return f'"{hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()}"'
 
 
 def project(project: Project) -> Document:

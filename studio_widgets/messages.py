@@ -29,6 +29,7 @@ HEADINGS: dict[type[errors.StudioError], str] = {
     errors.InfeasibleError: "No plan can do this",
     errors.ForbiddenPathError: "Studio may not read there",
     errors.ConflictError: "Somebody else changed this",
+    errors.ChangedMeanwhileError: "Not what was read any more",
     errors.StorageError: "The disk refused",
 }
 

@@ -61,6 +61,7 @@ ROOMS = (
     "findings",
     "comparison",
     "reports",
+    "insight",
     "jobs",
     "runs",
     "workbench",

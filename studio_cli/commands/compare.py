@@ -257,6 +257,7 @@ def _analyses(args: argparse.Namespace) -> None:
         f"Compared: {found.quantity}."
         if found.is_comparable
         else "The analyses have different units: only the order of the layers can be compared.",
+        *found.notes,
         f"Order of the layers: Spearman {order:.3f}." if order is not None else "",
         _match_line(len(found.curves), len(found.only_left), len(found.only_right)),
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from studio_cli.arguments import Commands, add_command, add_json
 from studio_cli.output import print_json, print_lines
-from studio_cli.subjects import SUBJECT_HELP, add_subject, is_module, open_model, open_module
+from studio_cli.subjects import SUBJECT_HELP, add_subject, open_subject
 
 if TYPE_CHECKING:
     from studio_core.finding import Finding
@@ -42,32 +41,17 @@ def add_to(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    found = _of_module(args) if is_module(args.model) else _of_model(args)
+    from studio_core.insight import findings_document
+
+    subject = open_subject(args)
     if args.json:
-        print_json({"findings": [asdict(finding) for finding in found]})
-    elif not found:
-        print_lines("Nothing was found that needs your attention.")
-    else:
-        for number, finding in enumerate(found):
-            _print(finding, is_first=number == 0)
-
-
-def _of_module(args: argparse.Namespace) -> tuple[Finding, ...]:
-    from studio_core.findings import module_findings
-
-    return module_findings(open_module(args))
-
-
-def _of_model(args: argparse.Namespace) -> tuple[Finding, ...]:
-    from studio_core.findings import model_findings
-    from studio_core.plan_runs.saved_plan import SavedPlan
-
-    subject = open_model(args)
-    plan = subject.plan
-    if isinstance(plan, SavedPlan):
-        runs, removal = plan.verifications, plan.removal
-        return model_findings(subject.session, plan.plan, subject.loss, subject.perf, runs, removal)
-    return model_findings(subject.session, plan, subject.loss, subject.perf)
+        print_json(findings_document(subject))
+        return
+    found = subject.findings()
+    if not found:
+        print_lines("Nothing was found that needs your attention.", subject.looked_at())
+    for number, finding in enumerate(found):
+        _print(finding, is_first=number == 0)
 
 
 def _print(finding: Finding, *, is_first: bool) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from studio_cli import text
 from studio_cli.arguments import Commands, add_command, add_json, add_project_root
 from studio_cli.output import Column, print_json, print_lines, print_table
-from studio_cli.saved_plans import find_place, split_version
+from studio_cli.saved_plans import find_place
+from studio_core.projects.names import split_version
 
 _DESCRIPTION = """\
 List the plans of a project, the last changed first; with a name all versions of that plan, the

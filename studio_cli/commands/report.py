@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio_cli.arguments import Commands, add_command, add_force, output_file
 from studio_cli.output import check_target, note, write_document
-from studio_cli.subjects import SUBJECT_HELP, add_subject, is_module, open_model, open_module
+from studio_cli.subjects import SUBJECT_HELP, add_subject, open_subject
 from studio_core.errors import InvalidRequestError
 
 _DESCRIPTION = f"""\
@@ -55,26 +55,13 @@ def run(args: argparse.Namespace) -> None:
     if args.output is not None:
         _check_suffix(args)
         check_target(args.output, args.force, protected)
-    from studio_core.reports import (
-        model_report,
-        module_report,
-        report_html,
-        report_markdown,
-        write_report,
-    )
+    from studio_core.insight import ModelSubject
+    from studio_core.reports import report_html, report_markdown, write_report
 
-    if is_module(args.model):
-        found = module_report(open_module(args), title=args.title)
-    else:
-        subject = open_model(args)
+    subject = open_subject(args)
+    if isinstance(subject, ModelSubject):
         protected = (subject.session.model.path, *subject.session.model.data_files)
-        found = model_report(
-            subject.session,
-            loss=subject.loss,
-            perf=subject.perf,
-            plan=subject.plan,
-            title=args.title,
-        )
+    found = subject.report(args.title)
     if args.output is None or args.markdown:
         text = report_markdown(found) if args.markdown else report_html(found)
         write_document(text, args.output, protected)

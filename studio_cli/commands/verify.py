@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio_cli import text
 from studio_cli.arguments import (
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     result = _verify(session, place, data, args)
     if place is not None:
         _keep(place, result, args)
-    document = result.to_document()
+    document = _document(result)
     if args.output is not None:
         model = session.model
         write_document(to_json(document), args.output, (model.path, *model.data_files))
@@ -107,6 +107,15 @@ def run(args: argparse.Namespace) -> None:
         print_json(document)
     else:
         _print_verification(session, result, data)
+
+
+def _document(result: Verification) -> dict[str, Any]:
+    """As a saved plan keeps it, with the plan and what --verified learns from."""
+    from studio_core.plan_runs.documents import known, verification_document
+
+    uncalibrated = None if result.uncalibrated is None else result.uncalibrated.to_document()
+    more = {"plan": result.plan.to_document(), "uncalibrated": uncalibrated}
+    return {**known(more), **verification_document(result)}
 
 
 def _verify(

@@ -10,6 +10,7 @@ from studio_core.comparison.graphs import GraphComparison, compare_graphs
 from studio_core.comparison.matching import GraphMatch, NodePair, match_graphs
 from studio_core.comparison.models import ModelComparison, compare_models
 from studio_core.comparison.plans import PlanComparison, compare_plans
+from studio_core.comparison.runs import compare_runs
 
 __all__ = [
     "AnalysisComparison",
@@ -22,5 +23,6 @@ __all__ = [
     "compare_graphs",
     "compare_models",
     "compare_plans",
+    "compare_runs",
     "match_graphs",
 ]

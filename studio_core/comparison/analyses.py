@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import differences
 from studio_core.sensitivity import Analysis, LossCurve, PerfCurve
 from studio_core.sensitivity.analysis import FloatArray
 
@@ -27,7 +28,8 @@ class CurveComparison:
     """One layer in two analyses; arrays of shape [num_levels] over the levels of both.
 
     Values between known levels are read off the curve, linearly; NaN beyond them.
-    ``standard_errors`` are those of the difference, NaN where one is not known.
+    ``left_errors`` and ``right_errors`` are standard errors of the two values, NaN where one is
+    not known.
     """
 
     left_id: str
@@ -36,11 +38,27 @@ class CurveComparison:
     sparsities: FloatArray
     left: FloatArray
     right: FloatArray
-    standard_errors: FloatArray
+    left_errors: FloatArray
+    right_errors: FloatArray
 
     @property
     def differences(self) -> FloatArray:
         return self.right - self.left
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        """Those of the differences, NaN where one of the two is not known."""
+        return np.hypot(self.left_errors, self.right_errors)
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """The mean of each curve over the range in which both are known; NaN without one."""
+        known = np.isfinite(self.differences)
+        xs = self.sparsities[known]
+        if xs.size < 2 or xs[-1] <= xs[0]:
+            return math.nan, math.nan
+        left, right = (_mean(xs, values[known]) for values in (self.left, self.right))
+        return left, right
 
     @property
     def largest(self) -> float:
@@ -79,9 +97,32 @@ class AnalysisComparison:
     only_left: tuple[str, ...]
     only_right: tuple[str, ...]
 
-    def rank_correlation(self, sparsity: float) -> float | None:
-        """Spearman's correlation of the layers' order at a sparsity; None below 3 layers."""
-        pairs = [curve.at(sparsity) for curve in self.curves]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In sentences, under which other conditions the two were measured; empty if under none."""
+        left, right = (_conditions(analysis) for analysis in (self.left, self.right))
+        found = differences(left, right)
+        return (f"Not measured alike: {'; '.join(found)}.",) if found else ()
+
+    @property
+    def ranks(self) -> FloatArray:
+        """Ranks of the layers by their means in both analyses, shape [num_curves, 2].
+
+        Rank 1 has the largest mean, equal means share a rank; NaN where a mean is not known.
+        """
+        means = np.array([curve.means for curve in self.curves]).reshape(-1, 2)
+        known = np.isfinite(means).all(axis=1)
+        found = np.full(means.shape, np.nan)
+        for side in (0, 1):
+            found[known, side] = 1 + _ranks(-means[known, side])
+        return found
+
+    def rank_correlation(self, sparsity: float | None = None) -> float | None:
+        """Spearman's correlation of the layers' order at a sparsity; None below 3 layers.
+
+        Without a sparsity the layers are ordered by the means of their curves.
+        """
+        pairs = [c.means if sparsity is None else c.at(sparsity) for c in self.curves]
         known = np.array([p for p in pairs if all(map(math.isfinite, p))])
         if len(known) < 3:
             return None
@@ -89,6 +130,12 @@ class AnalysisComparison:
         if not left.std() or not right.std():
             return None
         return float(np.corrcoef(left, right)[0, 1])
+
+
+def _conditions(analysis: Analysis) -> dict[str, object]:
+    """What is on record, the metric apart, which is told by itself."""
+    known = {"granularity": analysis.granularity, **analysis.provenance}
+    return {key: value for key, value in known.items() if key != "metric"}
 
 
 def compare_analyses(
@@ -148,7 +195,8 @@ def _compared(a: Curve, b: Curve, has_times: bool) -> CurveComparison:
         levels,
         _on(levels, a, has_times),
         _on(levels, b, has_times),
-        np.hypot(_errors_on(levels, a), _errors_on(levels, b)),
+        _errors_on(levels, a),
+        _errors_on(levels, b),
     )
 
 
@@ -183,6 +231,10 @@ def _read(levels: FloatArray, values: FloatArray, sparsity: float) -> float:
     if not known.any():
         return math.nan
     return float(np.interp(sparsity, levels[known], values[known], left=np.nan, right=np.nan))
+
+
+def _mean(xs: FloatArray, ys: FloatArray) -> float:
+    return float(np.dot(np.diff(xs), (ys[1:] + ys[:-1]) / 2) / (xs[-1] - xs[0]))
 
 
 def _ranks(values: FloatArray) -> FloatArray:

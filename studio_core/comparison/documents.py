@@ -85,6 +85,7 @@ def analysis_comparison_document(found: AnalysisComparison, sparsity: float) -> 
         "kind": "analyses",
         "quantity": found.quantity,
         "isComparable": found.is_comparable,
+        "notes": list(found.notes),
         "rankCorrelation": {"sparsity": sparsity, "value": found.rank_correlation(sparsity)},
         "layers": [_curve(curve) for curve in found.curves],
         "onlyLeft": list(found.only_left),

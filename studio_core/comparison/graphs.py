@@ -20,7 +20,11 @@ Side = Literal["left", "right"]
 DIFFERENCE = "difference"
 STRUCTURE = "structure_difference"
 
-ONLY_HERE, CHANGED = "only here", "changed"
+OF_FORMER = "of the former time"
+"""Unit of a relative change: 0.5 is half as much again, -0.5 half as much."""
+
+MARKS = "0.5 changed, 1 only here"
+"""Unit of the overlay of the structure, whose values are marks."""
 
 _NAMES = frozenset({"name", "named_location", "full_location", "schedule", "weight"})
 """Attributes that say what a node is called, and where it stands, not what it is."""
@@ -103,7 +107,7 @@ class GraphComparison:
         scale = 1.0 if is_time else max(sizes, default=0.0) or 1.0
         colours = _LOWER_TO_HIGHER if is_time else _LOWER_TO_HIGHER[::-1]
         bounds = (*(band * scale for band in _BANDS), max([scale, *sizes]))
-        unit = "of the former time" if is_time else self.right.overlays[kind].unit
+        unit = OF_FORMER if is_time else self.right.overlays[kind].unit
         thresholds = tuple(zip(bounds, colours, strict=True))
         return Overlay(f"{kind}_{DIFFERENCE}", found, thresholds=thresholds, unit=unit)
 
@@ -113,7 +117,7 @@ class GraphComparison:
         ids = (c.pair.right if side == "right" else c.pair.left for c in self.changes)
         values: dict[str, float | str] = {**dict.fromkeys(ids, 0.5), **dict.fromkeys(only, 1.0)}
         colours = ((0.5, "#fdd49e"), (1.0, "#67a9cf" if side == "right" else "#ef8a62"))
-        return Overlay(STRUCTURE, values, thresholds=colours, unit="0.5 changed, 1 only here")
+        return Overlay(STRUCTURE, values, thresholds=colours, unit=MARKS)
 
 
 def compare_graphs(left: Graph, right: Graph, match: GraphMatch | None = None) -> GraphComparison:

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.evaluation.array_files import ArrayReader
 from studio_core.evaluation.integer_ranges import integer_limit
 from studio_core.models.graph_index import Shape
 from studio_core.models.model import Model, ValueInfo
@@ -33,12 +34,14 @@ _FREE_DIMENSION = 16
 class Samples:
     """Inputs by name, each of shape [num_samples, …], and labels [num_samples] if there are any.
 
-    ``generated`` is True for random data: whatever is measured on it must say so.
+    ``generated`` is True for random data: whatever is measured on it must say so; ``seed`` is
+    then what it was made from, where that is known.
     """
 
     inputs: Mapping[str, Array]
     labels: Array | None = None
     generated: bool = False
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         counts = {name: len(array) for name, array in self.inputs.items()}
@@ -65,12 +68,14 @@ class Samples:
     def first(self, count: int) -> Samples:
         """The first ``count`` samples (or all, if there are fewer)."""
         labels = None if self.labels is None else self.labels[:count]
-        return Samples({n: a[:count] for n, a in self.inputs.items()}, labels, self.generated)
+        inputs = {name: array[:count] for name, array in self.inputs.items()}
+        return Samples(inputs, labels, self.generated, self.seed)
 
     def after(self, count: int) -> Samples:
         """All but the first ``count`` samples."""
         labels = None if self.labels is None else self.labels[count:]
-        return Samples({n: a[count:] for n, a in self.inputs.items()}, labels, self.generated)
+        inputs = {name: array[count:] for name, array in self.inputs.items()}
+        return Samples(inputs, labels, self.generated, self.seed)
 
     def batches(self, size: int) -> Iterator[tuple[dict[str, Array], Array | None]]:
         """Feeds of at most ``size`` samples with their labels."""
@@ -109,7 +114,7 @@ def generate_samples(model: Model, num_samples: int, *, seed: int = 0) -> Sample
         value.name: _random(rng, value, (num_samples, *_dimensions(value, model)), model)
         for value in model.inputs
     }
-    return Samples(inputs, generated=True)
+    return Samples(inputs, generated=True, seed=seed)
 
 
 def _dimensions(value: ValueInfo, model: Model) -> list[int]:
@@ -157,30 +162,22 @@ def checked(samples: Samples, model: Model) -> Samples:
                 f"{[d if d is not None else '?' for d in expected]}."
             )
         fitted[value.name] = array.astype(numpy_type(value), copy=False)
-    return Samples(fitted, samples.labels, samples.generated)
+    return Samples(fitted, samples.labels, samples.generated, samples.seed)
 
 
 def _from_path(path: Path, model: Model) -> Samples:
     if not path.exists():
         raise NotFoundError(f"Path {path} does not exist")
+    reader = ArrayReader(model.limits)
     if path.is_dir():
         files = sorted(path.glob("*.npz"))
         if not files:
             raise InvalidRequestError(f"{path} holds no .npz files; put one a sample there.")
-        return _stacked([_from_file(_load(file), model) for file in files])
-    loaded = _load(path)
+        return _stacked([_from_file(reader.read(file), model) for file in files])
+    loaded = reader.read(path)
     if isinstance(loaded, Mapping):
         return _from_arrays(loaded, model)
     return Samples({_only_input(model): loaded})
-
-
-def _load(path: Path) -> Array | dict[str, Array]:
-    """Arrays of a .npy or .npz file; never unpickled."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InvalidRequestError(f"{path.name} cannot be read as .npy or .npz: {error}") from error
-    return loaded if isinstance(loaded, np.ndarray) else {n: loaded[n] for n in loaded.files}
 
 
 def _from_arrays(arrays: Mapping[str, Array], model: Model) -> Samples:

@@ -20,6 +20,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from studio_core.errors import InvalidModelError
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.model import storage_of
 from studio_core.models.tensor import Tensor
 from studio_core.models.wire import strip_weights
@@ -27,6 +28,9 @@ from studio_core.models.wire import strip_weights
 Array = NDArray[Any]
 Feed = Mapping[str, Array]
 """Inputs by name, the first dimension being the batch."""
+
+PROVIDER = "CPUExecutionProvider"
+"""What runs every measurement of a loss."""
 
 
 def session_options(
@@ -50,7 +54,7 @@ def session_options(
 def make_session(proto: bytes, options: ort.SessionOptions) -> ort.InferenceSession:
     """A CPU session; onnxruntime's own error becomes an `InvalidModelError`."""
     try:
-        return ort.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(proto, options, providers=[PROVIDER])
     except Exception as error:  # onnxruntime raises its own kinds, without a common base
         raise InvalidModelError(f"onnxruntime cannot run the model: {error}") from error
 
@@ -58,9 +62,11 @@ def make_session(proto: bytes, options: ort.SessionOptions) -> ort.InferenceSess
 class RuntimeModel:
     """The model at ``path``, ready to be run; ``replaceable`` names weights to be replaced."""
 
-    def __init__(self, path: Path, replaceable: Sequence[str] = ()) -> None:
+    def __init__(
+        self, path: Path, replaceable: Sequence[str] = (), *, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.path = path
-        self.proto = _read_unbound(path)
+        self.proto = _read_unbound(path, limits)
         wanted = set(replaceable)
         _move_constants(self.proto.graph, wanted)
         self.values: dict[str, ort.OrtValue] = {}
@@ -96,14 +102,14 @@ def to_value(array: Array) -> ort.OrtValue:
     return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 
-def _read_unbound(path: Path) -> onnx.ModelProto:
+def _read_unbound(path: Path, limits: Limits) -> onnx.ModelProto:
     """The model without its weights, its dimensions as free as they are in the file."""
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
         memoryview(mapped) as data,
     ):
-        proto = onnx.ModelProto.FromString(strip_weights(data, path.name))
+        proto = onnx.ModelProto.FromString(strip_weights(data, path.name, limits=limits))
     if proto.functions:
         proto = onnx.inliner.inline_local_functions(proto)
     return proto

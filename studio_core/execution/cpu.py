@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import onnxruntime as ort
 
+from studio_core.evaluation.conditions import cpu_name
 from studio_core.execution.emulation import check_data_type
 from studio_core.execution.inputs import Given, Inputs, inputs_for
 from studio_core.execution.lowering import lower
@@ -30,7 +31,6 @@ from studio_core.execution.sessions import Cancellation, ProfiledSession, median
 from studio_core.execution.walk import Checked, DataTypes, Walk
 from studio_core.mlir.records import Operation
 from studio_core.models.model import Model
-from studio_core.sensitivity.sweep.profile import cpu_name
 
 _Key = TypeVar("_Key", Operation, str)
 

@@ -11,11 +11,13 @@ import numpy as np
 import psutil
 
 from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.evaluation.array_files import read_arrays
 from studio_core.execution.emulation import round_to
 from studio_core.execution.lowering.lowered import Input, Lowered
 from studio_core.execution.lowering.tensors import BOOL, FLOAT, narrow_type
 from studio_core.execution.records import Array
 from studio_core.execution.roles import Role, roles_of
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.quantities import size
 
 Given: TypeAlias = "Mapping[str, Array] | Sequence[Array] | str | Path | None"
@@ -85,17 +87,19 @@ def _named(given: Given, inputs: Sequence[Input]) -> Mapping[str, Array]:
     return {str(i): np.asarray(array) for i, array in enumerate(given)}
 
 
-def read_npz(path: Path) -> dict[str, Array]:
+def read_npz(path: Path, limits: Limits = DEFAULT_LIMITS) -> dict[str, Array]:
     """The arrays of an .npz file by name; objects in it are refused."""
     if not path.is_file():
         raise NotFoundError(f"There is no file {path}.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as error:  # numpy raises many kinds for a file that is none of its own
+        arrays = read_arrays(path, limits)
+    except InvalidRequestError as error:
         raise InvalidRequestError(
             f"{path.name} is not an .npz file of plain arrays: {error}"
         ) from None
+    if not isinstance(arrays, dict):
+        raise InvalidRequestError(f"{path.name} is not an .npz file of plain arrays.")
+    return arrays
 
 
 def _fitted(i: Input, array: Array) -> Array:

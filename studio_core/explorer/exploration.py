@@ -30,6 +30,7 @@ from studio_core.explorer.running import ExecutedRun, ExplorationStep, run_graph
 from studio_core.graphs.records import Graph, GraphNode
 from studio_core.hardware.chips import SystemDescription
 from studio_core.hardware.roofline import ModuleRoofline, module_roofline
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.overrides.checks import check_overrides
 from studio_core.overrides.compiler_options import CompilerOptions, to_compiler_options
 from studio_core.overrides.records import Finding, Overrides
@@ -222,8 +223,13 @@ def checked_policy(policy: str) -> str:
 
 
 def open_exploration(
-    path: str | Path, *, system_path: str | Path | None = None, arch: str | None = None
+    path: str | Path,
+    *,
+    system_path: str | Path | None = None,
+    arch: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Exploration:
     """Open an MLIR or ONNX file; parameters and errors as in `opened.open_file`."""
     file = Path(path).expanduser()
-    return Exploration(file, open_file(file, system_path=system_path, arch=arch))
+    opened = open_file(file, system_path=system_path, arch=arch, limits=limits)
+    return Exploration(file, opened)

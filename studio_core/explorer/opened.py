@@ -15,6 +15,7 @@ from studio_core.hardware.chips import SystemDescription
 from studio_core.hardware.liveness import LiveSpan, OpMemory, live_spans, module_memory
 from studio_core.hardware.system import system_in_use
 from studio_core.layers import Layer, find_layers
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.mlir.reader import read_mlir
 from studio_core.mlir.records import Operation
 from studio_core.models.model import Model, open_model
@@ -58,35 +59,42 @@ class OpenedGraph:
 
 
 def open_file(
-    path: str | Path, *, system_path: str | Path | None = None, arch: str | None = None
+    path: str | Path,
+    *,
+    system_path: str | Path | None = None,
+    arch: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> tuple[OpenedGraph, ...]:
     """The graphs of an ``.mlir``, ``.ttir``, ``.ttnn`` or ``.onnx`` file, at least one.
 
     The chip is that of the file ``system_path``, else the module's own, else ``arch``, else the
     built-in default. Raises `InvalidModelError` where the file cannot be read as what it says,
-    `NotFoundError` where it is not there, `InvalidRequestError` for another suffix.
+    `NotFoundError` where it is not there, `LimitError` where it asks for more than ``limits``,
+    `InvalidRequestError` for another suffix.
     """
     file = Path(path).expanduser()
     suffix = file.suffix.lower()
     if suffix == ONNX_SUFFIX:
-        return (_onnx(file, system_in_use(None, path=system_path, arch=arch)),)
+        return (_onnx(file, system_in_use(None, path=system_path, arch=arch), limits),)
     if suffix not in MLIR_SUFFIXES:
         known = ", ".join((*MLIR_SUFFIXES, ONNX_SUFFIX))
         raise InvalidRequestError(f"'{file.name}' is none of the files Studio explores: {known}.")
-    return _mlir(file, system_path, arch)
+    return _mlir(file, system_path, arch, limits)
 
 
-def _onnx(path: Path, system: SystemDescription) -> OpenedGraph:
-    model = open_model(path)
+def _onnx(path: Path, system: SystemDescription, limits: Limits) -> OpenedGraph:
+    model = open_model(path, limits=limits)
     layers = find_layers(model)
     return OpenedGraph(graph_from_onnx(model, layers), system, model=model, layers=tuple(layers))
 
 
-def _mlir(path: Path, system_path: str | Path | None, arch: str | None) -> tuple[OpenedGraph, ...]:
+def _mlir(
+    path: Path, system_path: str | Path | None, arch: str | None, limits: Limits
+) -> tuple[OpenedGraph, ...]:
     given = None
     if system_path is not None or arch is not None:
         given = system_in_use(None, path=system_path, arch=arch)
-    found = graphs_from_mlir(read_mlir(path), given)
+    found = graphs_from_mlir(read_mlir(path, limits), given)
     if not found:
         raise InvalidRequestError(f"'{path.name}' holds no module.")
     return tuple(

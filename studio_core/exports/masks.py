@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.errors import InvalidRequestError, LimitError, NotFoundError
+from studio_core.evaluation.array_files import read_arrays
 from studio_core.exports.source import Exported, ExportSource
 from studio_core.pruning.masks import BoolArray
 
@@ -78,16 +79,17 @@ def read_masks(path: str | Path) -> dict[str, BoolArray]:
     try:
         arrays, index = _load_npz(path) if zipfile.is_zipfile(path) else _load_safetensors(path)
         return {e["name"]: _unpacked(a, e) for a, e in zip(arrays, index, strict=True)}
-    except InvalidRequestError:
+    except (InvalidRequestError, LimitError):
         raise
     except Exception as error:  # numpy, zip, JSON and safetensors each raise their own
         raise InvalidRequestError(f"{path.name} does not hold masks: {error}") from error
 
 
 def _load_npz(path: Path) -> tuple[list[NDArray[Any]], list[dict[str, Any]]]:
-    with np.load(path, allow_pickle=False) as stored:
-        index = json.loads(str(stored[INDEX]))
-        return [stored[f"mask_{number}"] for number in range(len(index))], index
+    stored = read_arrays(path)
+    assert isinstance(stored, dict)  # it is a zip
+    index = json.loads(str(stored[INDEX]))
+    return [stored[f"mask_{number}"] for number in range(len(index))], index
 
 
 def _load_safetensors(path: Path) -> tuple[list[NDArray[Any]], list[dict[str, Any]]]:

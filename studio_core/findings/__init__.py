@@ -6,7 +6,14 @@ nothing where it does not know. What is wrong with overrides is checked in
 """
 
 from studio_core.finding import Finding
+from studio_core.findings.looked_at import looked_at_in_model, looked_at_in_module
 from studio_core.findings.model_findings import model_findings
 from studio_core.findings.module_findings import module_findings
 
-__all__ = ["Finding", "model_findings", "module_findings"]
+__all__ = [
+    "Finding",
+    "looked_at_in_model",
+    "looked_at_in_module",
+    "model_findings",
+    "module_findings",
+]

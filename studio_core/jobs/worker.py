@@ -6,6 +6,7 @@ the job's log. Asked to end (SIGTERM) it leaves the work, which then saves what 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -166,6 +167,9 @@ def _sentence(error: Exception) -> str:
         return error.message
     if isinstance(error, MemoryError):
         return "Memory ran out. Take fewer samples or a smaller batch size, then resume the job."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        return f"The disk is full{where}. Free some space, then resume the job."
     return (
         f"Studio failed at this, by a fault of its own ({type(error).__name__}: {error}). "
         "The log says more."

@@ -137,7 +137,7 @@ def index_graph(
     """
     main = Scope((), None)
     scopes: list[Scope] = []
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     waiting = [(graph, main)]
     num_nodes = 0
     while waiting:
@@ -204,7 +204,7 @@ def _note_shapes(scope: Scope, graph: onnx.GraphProto) -> None:
 
 
 def _note_nodes(
-    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker, taken: set[str]
+    scope: Scope, graph: onnx.GraphProto, make_tensor: TensorMaker, taken: dict[str, int]
 ) -> list[tuple[onnx.GraphProto, Scope]]:
     """Index the nodes of one graph; answers the subgraphs found in them with their scopes."""
     prefix = "".join(f"{part}/" for part in scope.path)
@@ -241,13 +241,18 @@ def _note_nodes(
     return subgraphs
 
 
-def _unique(wanted: str, taken: set[str]) -> str:
-    """``wanted``, with a number behind it where two subgraphs bear one name."""
-    name, number = wanted, 1
+def _unique(wanted: str, taken: dict[str, int]) -> str:
+    """``wanted``, with a number behind it where two subgraphs bear one name.
+
+    ``taken`` has the last number behind each name, so that a file in which all names are one is
+    read in linear time.
+    """
+    name, number = wanted, taken.get(wanted, 1)
     while name in taken:
         number += 1
         name = f"{wanted}#{number}"
-    taken.add(name)
+    taken.setdefault(name, 1)
+    taken[wanted] = number
     return name
 
 

@@ -17,6 +17,7 @@ from studio_core.plan_runs.removal import Removal
 from studio_core.plans import PruningPlan
 from studio_core.pruning.apply import PrunedLayer, PrunedModel, prune_model
 from studio_core.pruning.channels import remove_channels
+from studio_core.pruning.staging import told_in_words
 from studio_core.session import Session
 
 
@@ -59,7 +60,7 @@ def apply_plan(
     return AppliedPlan(
         files,
         sum(path.stat().st_size for path in source),
-        sparsity_of(session.layers, open_model(pruned.path)),
+        sparsity_of(session.layers, open_model(pruned.path, limits=session.model.limits)),
         pruned.sha256,
         pruned.layers,
         (*notes, *pruned.notes),
@@ -76,11 +77,14 @@ def write_pruned(
     rest = _without(plan, channels)
     if not any(rest.sparsities.values()):
         return remove_channels(session.model, session.layers, channels, target, overwrite=overwrite)
-    with tempfile.TemporaryDirectory(prefix=".channels-", dir=target.parent) as folder:
+    with (
+        told_in_words(target),
+        tempfile.TemporaryDirectory(prefix=".channels-", dir=target.parent) as folder,
+    ):
         smaller = remove_channels(
             session.model, session.layers, channels, Path(folder, target.name), verify=False
         )
-        model = open_model(smaller.path)
+        model = open_model(smaller.path, limits=session.model.limits)
         layers = find_layers(model)
         pruned = _zeroed(model, layers, _of_model(rest, layers), removal, target, overwrite)
     return replace(

@@ -66,6 +66,7 @@ def verification_document(found: Verification) -> Document:
             "isComparable": found.is_comparable,
             "onRandomData": found.on_random_data,
             "skipped": dict(found.skipped),
+            "provenance": dict(found.provenance),
         }
     )
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from studio_core.analysis_runs import RunOptions
 from studio_core.documents import Document
-from studio_core.errors import InvalidRequestError, NotFoundError, StorageError
+from studio_core.errors import (
+    ChangedMeanwhileError,
+    InvalidRequestError,
+    NotFoundError,
+    StorageError,
+)
 from studio_core.evaluation.data import Samples
 from studio_core.exports import FORMATS, Exported, ExportFormat, ExportSource, export
 from studio_core.plan_runs import documents
@@ -27,7 +33,7 @@ from studio_core.plans.verification import Verification
 from studio_core.projects.names import check_name
 from studio_core.projects.paths import inside
 from studio_core.projects.project import now
-from studio_core.projects.store import ProjectStore
+from studio_core.projects.store import OnlyIf, ProjectStore
 from studio_core.sensitivity import Analysis, AnalysisKind
 from studio_core.session import Session
 
@@ -79,12 +85,17 @@ class ProjectPlans:
 
     def save(self, project_id: str, wanted: PlanRequest) -> SavedPlan:
         """Solve and keep: a new plan, or the next version of the one that has this name."""
-        name = self.name_for(project_id, wanted)
-        return self._add(project_id, name, wanted, self.solve(project_id, wanted), ())
+        self.name_for(project_id, wanted)  # what is wrong with the name is said first
+        return self.keep(project_id, wanted, self.solve(project_id, wanted))
 
     def keep(self, project_id: str, wanted: PlanRequest, solved: SolvedPlan) -> SavedPlan:
         """Keep a plan that was solved already."""
-        return self._add(project_id, self.name_for(project_id, wanted), wanted, solved, ())
+        if wanted.name is not None:
+            return self._add(project_id, wanted.name, wanted, solved, ())
+        while True:  # somebody else may take the free name first
+            with suppress(ChangedMeanwhileError):
+                name = self.name_for(project_id, wanted)
+                return self._add(project_id, name, wanted, solved, (), is_new=True)
 
     def search_iter(self, project_id: str, wanted: PlanRequest) -> Iterator[PlanStep]:
         """Find a plan by running plans (``maxAccuracyLoss``) and keep it with its proof."""
@@ -114,11 +125,14 @@ class ProjectPlans:
         wanted: PlanRequest,
         solved: SolvedPlan,
         verifications: tuple[Document, ...],
+        *,
+        is_new: bool = False,
     ) -> SavedPlan:
         expected = documents.solved_document(solved)
-        parent = self._parent(project_id, name, wanted.parent)
+        named = None if wanted.parent is None else self._latest(project_id, wanted.parent)
 
         def make(version: int) -> Document:
+            before = {"name": name, "version": version - 1} if version > 1 else None
             return SavedPlan(
                 name,
                 version,
@@ -126,7 +140,7 @@ class ProjectPlans:
                 solved.removal,
                 wanted.note,
                 now(),
-                parent,
+                named or before,
                 None if wanted.goal is None else wanted.goal.to_document(),
                 wanted.sources.analysis,
                 wanted.sources.perf_analysis,
@@ -134,14 +148,11 @@ class ProjectPlans:
                 verifications,
             ).to_document()
 
-        return SavedPlan.from_document(self._store.add_plan(project_id, name, make))
+        return SavedPlan.from_document(self._store.add_plan(project_id, name, make, is_new=is_new))
 
-    def _parent(self, project_id: str, name: str, parent: str | None) -> Document | None:
-        """The version a new one was made after: the one named, or the one before it."""
-        if parent is None and name not in self._store.plans(project_id):
-            return None
-        versions = self._store.plan_versions(project_id, parent or name)
-        return {"name": parent or name, "version": versions[-1]}
+    def _latest(self, project_id: str, name: str) -> Document:
+        """The latest version of a plan, as one that was made after it names it."""
+        return {"name": name, "version": self._store.plan_versions(project_id, name)[-1]}
 
     # Read and changed
 
@@ -161,11 +172,25 @@ class ProjectPlans:
         return [_summary(*entry) for entry in found]
 
     def annotate(
-        self, project_id: str, name: str, note: str, version: int | None = None
+        self,
+        project_id: str,
+        name: str,
+        note: str,
+        version: int | None = None,
+        *,
+        only_if: OnlyIf[SavedPlan] | None = None,
     ) -> SavedPlan:
-        """Give a version another note."""
+        """Give a version another note.
+
+        Raises `ChangedMeanwhileError` where it is not as ``only_if`` asks.
+        """
         check_note(note)
-        return self._change(project_id, name, version, lambda plan: replace(plan, note=note))
+
+        def asked(document: Document | None) -> bool:
+            now = None if document is None else SavedPlan.from_document(document)
+            return only_if is None or only_if(now)
+
+        return self._change(project_id, name, version, lambda p: replace(p, note=note), asked)
 
     def delete(self, project_id: str, name: str) -> None:
         """Remove a plan with its history and the models made from it."""
@@ -177,10 +202,15 @@ class ProjectPlans:
         name: str,
         version: int | None,
         change: Callable[[SavedPlan], SavedPlan],
+        only_if: OnlyIf[Document] | None = None,
     ) -> SavedPlan:
         number = self.get(project_id, name, version).version
         changed = self._store.change_plan(
-            project_id, name, number, lambda d: change(SavedPlan.from_document(d)).to_document()
+            project_id,
+            name,
+            number,
+            lambda d: change(SavedPlan.from_document(d)).to_document(),
+            only_if=only_if,
         )
         return SavedPlan.from_document(changed)
 

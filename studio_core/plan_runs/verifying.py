@@ -17,6 +17,7 @@ from studio_core.plan_runs.removal import Removal
 from studio_core.plans import PruningPlan
 from studio_core.plans.solver import Solver
 from studio_core.plans.verification import Verification, VerificationRun
+from studio_core.pruning.staging import told_in_words
 from studio_core.session import Session
 
 
@@ -107,9 +108,11 @@ class PlanVerification:
                 compress=self.options.compress,
             )
             if self.removal.channels(self.plan):
-                folder = tempfile.TemporaryDirectory(prefix="studio-verify-")
+                with told_in_words(Path(tempfile.gettempdir())):
+                    folder = tempfile.TemporaryDirectory(prefix="studio-verify-")
                 target = Path(stack.enter_context(folder), "pruned.onnx")
                 pruned = write_pruned(self.session, self.plan, self.removal, target)
-                run.pruned_model = open_model(pruned.path)
+                limits = self.session.model.limits
+                run.pruned_model = open_model(pruned.path, limits=limits)
             yield from run
             self.result = run.result()

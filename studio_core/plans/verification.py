@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 import onnxruntime as ort
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import conditions
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, metric_named
 from studio_core.evaluation.runtime import Array, RuntimeModel, session_options
@@ -113,7 +114,8 @@ class Verification:
 
     ``predicted`` and ``estimate`` are None where no solver was given; ``is_comparable`` says
     whether the prediction is in the verification's own metric. ``skipped`` names, by layer
-    id, what of the plan could not be applied and why.
+    id, what of the plan could not be applied and why. ``provenance`` is what is needed to get
+    the same numbers again.
     """
 
     plan: PruningPlan
@@ -126,6 +128,7 @@ class Verification:
     latency: Latency | None
     on_random_data: bool
     skipped: dict[str, str]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_comparable(self) -> bool:
@@ -138,22 +141,6 @@ class Verification:
         if self.uncalibrated is None:
             return None
         return VerifiedPoint(self.uncalibrated.value, self.loss.mean, self.loss.standard_error)
-
-    def to_document(self) -> dict[str, Any]:
-        """The verification as JSON-ready values."""
-        return {
-            "plan": self.plan.to_document(),
-            "predicted": None if self.predicted is None else self.predicted.to_document(),
-            "uncalibrated": None if self.uncalibrated is None else self.uncalibrated.to_document(),
-            "estimate": None if self.estimate is None else asdict(self.estimate),
-            "loss": asdict(self.loss),
-            "accuracy": None if self.accuracy is None else asdict(self.accuracy),
-            "costs": asdict(self.costs),
-            "latency": None if self.latency is None else asdict(self.latency),
-            "isComparable": self.is_comparable,
-            "onRandomData": self.on_random_data,
-            "skipped": dict(self.skipped),
-        }
 
 
 def verify(
@@ -263,7 +250,25 @@ class VerificationRun:
             self._latency() if self.latency_runs > 0 else None,
             self.samples.generated,
             self.skipped,
+            self._provenance(),
         )
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            **conditions(self.samples, self.model.sha256()),
+            "metric": self.metric.name,
+            "granularity": self._granularity_in_words(),
+            "numSamples": self.samples.num_samples,
+            "batchSize": self._batch_size,
+        }
+
+    def _granularity_in_words(self) -> str:
+        kinds = self.granularity
+        if not isinstance(kinds, Mapping):
+            return str(kinds)
+        pruned = [i for i, sparsity in self.plan.sparsities.items() if sparsity > 0]
+        found = {str(kinds.get(i, Granularity.ELEMENT)) for i in pruned}
+        return ", ".join(sorted(found)) or str(Granularity.ELEMENT)
 
     @cached_property
     def pruned(self) -> dict[str, Array]:
@@ -288,7 +293,7 @@ class VerificationRun:
 
     @cached_property
     def _runtime(self) -> RuntimeModel:
-        return RuntimeModel(self.model.path, list(self.units))
+        return RuntimeModel(self.model.path, list(self.units), limits=self.model.limits)
 
     @cached_property
     def _sessions(self) -> tuple[ort.InferenceSession, ort.InferenceSession]:
@@ -298,7 +303,8 @@ class VerificationRun:
     def _pruned_session(self, options: ort.SessionOptions) -> ort.InferenceSession:
         if self.pruned_model is None:
             return self._runtime.session(self.pruned, options)
-        return RuntimeModel(self.pruned_model.path).session(options=options)
+        smaller = RuntimeModel(self.pruned_model.path, limits=self.model.limits)
+        return smaller.session(options=options)
 
     @property
     def _batch_size(self) -> int:

@@ -52,6 +52,16 @@ def is_name(name: object) -> bool:
     )
 
 
+def split_version(text: str) -> tuple[str, int | None]:
+    """``mild@2`` → the name and the number of a version; None for the latest."""
+    name, _, version = text.partition("@")
+    if version and not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise InvalidRequestError(
+            f"'{version[:MAX_NAME_LENGTH]}' is no number of a version, as in NAME@2."
+        )
+    return name, int(version) if version else None
+
+
 def slug(name: str) -> str:
     """A readable beginning for the folder of a project: ``My ResNet/50`` → ``my-resnet-50``.
 

@@ -11,10 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError, StorageError
+from studio_core.errors import (
+    ChangedMeanwhileError,
+    InvalidRequestError,
+    NotFoundError,
+    StorageError,
+)
 from studio_core.projects import files, plan_shelves
 from studio_core.projects.names import RESERVED_ANALYSES, check_name, slug
 from studio_core.projects.paths import inside
@@ -28,6 +33,11 @@ from studio_core.projects.project import (
     write_project,
 )
 from studio_core.projects.shelf import Shelf
+
+T = TypeVar("T")
+
+OnlyIf = Callable[[T | None], bool]
+"""Whether a thing, as it is when nobody else can change it, is still the one to be changed."""
 
 BUILDING, DELETING, LOCKS = ".creating-", ".deleting-", ".locks"
 DAY_SECONDS = 24 * 3600
@@ -91,19 +101,26 @@ class ProjectStore:
         return replace(project, folder=folder, model_path=folder / model.file)
 
     def update(
-        self, project_id: str, config: Mapping[str, Any], *, revision: int | None = None
+        self,
+        project_id: str,
+        config: Mapping[str, Any],
+        *,
+        revision: int | None = None,
+        only_if: OnlyIf[Project] | None = None,
     ) -> Project:
         """Merge ``config`` into the settings, key by key; the id never changes.
 
-        With ``revision``, raises `ConflictError` if the project has another one by now.
+        With ``revision`` or ``only_if``, raises `ChangedMeanwhileError` if the project has
+        another revision by now, or is no longer what is asked for.
         """
         settings = Settings.from_config(config)
         with self._changing(project_id) as project:
             if revision is not None and revision != project.revision:
-                raise ConflictError(
+                raise ChangedMeanwhileError(
                     f"Project {project_id} was changed by somebody else (revision "
                     f"{project.revision}, not {revision}). Read it again and repeat the change."
                 )
+            _check(only_if, project, f"Project {project_id}")
             changed = project.with_settings(settings)
             write_project(changed, project.folder)
             return changed
@@ -128,11 +145,25 @@ class ProjectStore:
         return _analyses(self.get(project_id), kind).latest()
 
     def save_analysis(
-        self, project_id: str, kind: str, name: str, document: dict[str, Any]
+        self,
+        project_id: str,
+        kind: str,
+        name: str,
+        document: dict[str, Any],
+        *,
+        only_if: OnlyIf[dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Keep ``document``, in place of a former one of that name, and return it."""
+        """Keep ``document``, in place of a former one of that name, and return it.
+
+        With ``only_if``, raises `ChangedMeanwhileError` if that former one, None where there
+        is none, is no longer what is asked for.
+        """
         with self._changing(project_id) as project:
-            _analyses(project, kind).save(name, document)
+            shelf = _analyses(project, kind)
+            if only_if is not None:
+                former = shelf.load(name) if name in shelf.names() else None
+                _check(only_if, former, f"The {kind} analysis '{name}'")
+            shelf.save(name, document)
             return document
 
     def plans(self, project_id: str) -> tuple[str, ...]:
@@ -159,11 +190,27 @@ class ProjectStore:
         return plan_shelves.read_all(folder, names, only_latest=only_latest)
 
     def add_plan(
-        self, project_id: str, name: str, make: Callable[[int], dict[str, Any]]
+        self,
+        project_id: str,
+        name: str,
+        make: Callable[[int], dict[str, Any]],
+        *,
+        is_new: bool = False,
     ) -> dict[str, Any]:
-        """Keep what ``make`` answers for the number of the next version; no former one goes."""
+        """Keep what ``make`` answers for the number of the next version; no former one goes.
+
+        A plan that ``is_new`` has no former one: where it has, raises `ChangedMeanwhileError`.
+        """
+
+        def made(version: int) -> dict[str, Any]:
+            if is_new and version > 1:
+                raise ChangedMeanwhileError(
+                    f"A plan named '{name}' was saved by somebody else. Choose another name."
+                )
+            return make(version)
+
         with self._changing(project_id) as project:
-            return plan_shelves.add(project.folder, name, make)
+            return plan_shelves.add(project.folder, name, made)
 
     def change_plan(
         self,
@@ -171,10 +218,20 @@ class ProjectStore:
         name: str,
         version: int,
         change: Callable[[dict[str, Any]], dict[str, Any]],
+        *,
+        only_if: OnlyIf[dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Replace a version by what ``change`` makes of it as it stands, and return that."""
+        """Replace a version by what ``change`` makes of it as it stands, and return that.
+
+        With ``only_if``, raises `ChangedMeanwhileError` if it is no longer what is asked for.
+        """
+
+        def made(document: dict[str, Any]) -> dict[str, Any]:
+            _check(only_if, document, f"Version {version} of plan '{name}'")
+            return change(document)
+
         with self._changing(project_id) as project:
-            return plan_shelves.change(project.folder, name, version, change)
+            return plan_shelves.change(project.folder, name, version, made)
 
     def delete_plan(self, project_id: str, name: str) -> None:
         """Remove a plan with all its versions and the models made from it."""
@@ -229,6 +286,14 @@ class ProjectStore:
         """Clear away what crashes left behind; half-made projects may still be at work."""
         files.remove_leftovers(self.root, DELETING, older_than_seconds=0)
         files.remove_leftovers(self.root, BUILDING, older_than_seconds=DAY_SECONDS)
+
+
+def _check(only_if: OnlyIf[T] | None, now: T | None, what: str) -> None:
+    if only_if is not None and not only_if(now):
+        raise ChangedMeanwhileError(
+            f"{what} is not what you have read: somebody else changed or removed it. Read it "
+            "again and repeat the change."
+        )
 
 
 def _build(folder: Path, model_path: Path, external_files: Sequence[Path]) -> ModelFile:

@@ -90,7 +90,7 @@ def _former_data(target: Path, source: Model) -> list[Path]:
         kept = {file.resolve() for file in source.data_files}
         return [
             file
-            for file in open_model(target).data_files
+            for file in open_model(target, limits=source.limits).data_files
             if file.parent == target.parent
             and file.name.startswith(f"{target.name}.")
             and file.name.endswith(".data")

@@ -75,7 +75,7 @@ def write_model(
         if _state(model) != before:
             raise ConflictError(f"{model.path.name} changed while it was read. Try again.")
         notes = _verified(staged, model) if verify else ()
-        sha256 = open_model(staged).sha256()
+        sha256 = open_model(staged, limits=model.limits).sha256()
         publish(staged, target, data_names, model, overwrite=overwrite)
     data_files = tuple(target.with_name(name) for name in data_names)
     return WrittenModel(target, data_files, sha256, notes)

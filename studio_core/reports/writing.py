@@ -19,13 +19,21 @@ def write_report(path: str | Path, report: Report) -> Path:
 
     Raises `InvalidRequestError` for another suffix, `StorageError` where the disk refuses.
     """
-    file = Path(path).expanduser()
-    suffix = file.suffix.lower()
-    if suffix in MARKDOWN_SUFFIXES:
-        text = report_markdown(report)
-    elif suffix in HTML_SUFFIXES:
-        text = report_html(report)
-    else:
-        raise InvalidRequestError(f"'{file.name}' must end in .html or .md.")
-    write_atomically(file, text.encode("utf-8", "backslashreplace"))
+    file = check_report_path(path)
+    is_markdown = file.suffix.lower() in MARKDOWN_SUFFIXES
+    text = report_markdown(report) if is_markdown else report_html(report)
+    write_atomically(file, report_bytes(text))
     return file
+
+
+def check_report_path(path: str | Path) -> Path:
+    """``path`` if a report can be called so; raises `InvalidRequestError`."""
+    file = Path(path).expanduser()
+    if file.suffix.lower() not in (*MARKDOWN_SUFFIXES, *HTML_SUFFIXES):
+        raise InvalidRequestError(f"'{file.name}' must end in .html or .md.")
+    return file
+
+
+def report_bytes(text: str) -> bytes:
+    """UTF-8; what of a name is no text at all is written as its code."""
+    return text.encode("utf-8", "backslashreplace")

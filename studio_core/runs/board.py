@@ -11,16 +11,17 @@ asks hears everything. A process each, because a model can crash a runtime or ea
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from studio_core.errors import ConflictError, NotFoundError, StorageError
 from studio_core.jobs.processes import Child, ProcessMark, end_tree
+from studio_core.limits import DEFAULT_LIMITS, Limits, beyond
 from studio_core.runs import store
 from studio_core.runs.records import RunProgress, RunRecord, RunRequest, RunState, RunStatus
 
@@ -34,13 +35,13 @@ _WORKER = ("-m", "studio_core.runs.worker")
 
 @dataclass(frozen=True)
 class ExecutedGraph:
-    """A graph as it was executed, as Model Explorer's JSON.
+    """A graph as it was executed, in files that the run kept.
 
-    ``graph_id`` is the id that was asked for, None for the file's first; ``overlay_paths``
-    are files with its overlays.
+    ``path`` has it as Model Explorer's JSON (`executed_text` reads it), ``overlay_paths`` have
+    its overlays. ``graph_id`` is the id that was asked for, None for the model's first graph.
     """
 
-    graph: dict[str, Any]
+    path: Path
     graph_id: str | None
     overlay_paths: tuple[Path, ...]
 
@@ -48,7 +49,9 @@ class ExecutedGraph:
 class RunBoard:
     """The runs below ``folder``. ``max_running`` models run at one time, others wait.
 
-    ``on_end`` is called with the model's path after a run, in the thread that followed it.
+    ``limits`` are what a model and its run may ask for; a run that takes longer than
+    ``time_limit_seconds``, or the limits' ``max_job_seconds``, is ended. ``on_end`` is called with
+    the model's path after a run, in the thread that followed it.
     """
 
     def __init__(
@@ -57,10 +60,12 @@ class RunBoard:
         *,
         max_running: int = MAX_RUNNING,
         time_limit_seconds: float = TIME_LIMIT_SECONDS,
+        limits: Limits = DEFAULT_LIMITS,
         on_end: Callable[[Path], None] = lambda _: None,
     ) -> None:
         self._runs = folder / "runs"
-        self._limit, self._on_end = time_limit_seconds, on_end
+        self._terms = _Terms(time_limit_seconds, limits)
+        self._on_end = on_end
         self._slots = threading.Semaphore(max_running)
         self._lock = threading.Lock()
         self._followed: dict[str, _Followed] = {}
@@ -94,7 +99,7 @@ class RunBoard:
                 (self._mark.pid, self._mark.started),
             )
             store.write_record(folder, record)
-            followed = _Followed(folder, record, self._slots, self._limit, self._on_end)
+            followed = _Followed(folder, record, self._slots, self._terms, self._on_end)
             self._followed[str(path)] = followed
             followed.thread.start()
         return record.id
@@ -125,9 +130,8 @@ class RunBoard:
         if not done or not store.is_unchanged(path, done[-1].model):
             return None
         folder = self._runs / done[-1].id
-        graph = store.read_graph(folder)
-        paths = store.overlay_paths(folder, graph)
-        return ExecutedGraph(graph, done[-1].request.get("graphId"), paths)
+        graph_id = done[-1].request.get("graphId")
+        return ExecutedGraph(store.graph_path(folder), graph_id, store.overlay_paths(folder))
 
     def cancel(self, path: Path) -> bool:
         """End a model's run with all it started; False where none is under way here."""
@@ -241,6 +245,27 @@ class _Known:
                 self._records[name] = record
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What a run may take; the shorter of the two times counts."""
+
+    seconds: float
+    limits: Limits
+
+    @property
+    def most_seconds(self) -> float:
+        return min(self.seconds, self.limits.max_job_seconds or self.seconds)
+
+    @property
+    def lateness(self) -> tuple[str, str]:
+        """The error of a run that took longer, and its kind."""
+        most = self.limits.max_job_seconds
+        if most is not None and most <= self.seconds:
+            return beyond("The run takes too long", "max_job_seconds", most), "LimitError"
+        error = f"The run was ended: it took longer than {self.seconds:g} seconds."
+        return error, "InvalidRequestError"
+
+
 class _Followed:
     """One run of this server, followed by a thread from its start to its end."""
 
@@ -249,13 +274,13 @@ class _Followed:
         folder: Path,
         record: RunRecord,
         slots: threading.Semaphore,
-        limit_seconds: float,
+        terms: _Terms,
         on_end: Callable[[Path], None],
     ) -> None:
         self.record = record
         self.cancel = threading.Event()
         self.is_server_stopping = False
-        self._folder, self._slots, self._limit = folder, slots, limit_seconds
+        self._folder, self._slots, self._terms = folder, slots, terms
         self._on_end = on_end
         self.thread = threading.Thread(target=self._follow, name=f"run {record.id}", daemon=True)
 
@@ -274,8 +299,9 @@ class _Followed:
 
     def _worked(self) -> tuple[RunState, str | None, str | None]:
         """How the worker ended: by its own word, which counts, or without one."""
-        child = Child((*_WORKER, str(self._folder)), self._folder / store.LOG)
-        deadline = time.monotonic() + self._limit
+        limits = json.dumps(asdict(self._terms.limits))
+        child = Child((*_WORKER, str(self._folder), limits), self._folder / store.LOG)
+        deadline = time.monotonic() + self._terms.most_seconds
         is_late = False
         while child.is_alive and not self.cancel.wait(_LOOK_SECONDS):
             is_late = time.monotonic() > deadline
@@ -288,8 +314,7 @@ class _Followed:
         if self.cancel.is_set():
             return RunState.CANCELLED, None, None
         if is_late:
-            error = f"The run was ended: it took longer than {self._limit:g} seconds."
-            return RunState.FAILED, error, "InvalidRequestError"
+            return RunState.FAILED, *self._terms.lateness
         if progress.error is not None:
             return RunState.FAILED, progress.error, progress.error_kind
         error = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from studio_core.execution.records import EXPECTED_PCC
 from studio_core.execution.toolchain import ToolchainResult
@@ -21,6 +20,7 @@ from studio_core.graphs.overlays import (
     perf_overlay,
 )
 from studio_core.graphs.records import Graph, GraphAttribute, GraphNode, Overlay
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.overrides.documents import to_json
 from studio_core.overrides.records import Overrides
 
@@ -28,12 +28,14 @@ MEASURED = "Measured by the runtime."
 _BARS = {"l1": "l1_memory", "dram": "dram_memory", "l1_small": "l1_small_memory"}
 
 
-def compiled_graph(result: ToolchainResult, overrides: Overrides) -> Graph:
+def compiled_graph(
+    result: ToolchainResult, overrides: Overrides, limits: Limits = DEFAULT_LIMITS
+) -> Graph:
     """The graph of the compiled module, with overlays, measured memory, overrides and C++.
 
     Raises as `open_file` does where the compiled module cannot be read.
     """
-    graph = _readable(result.compiled_path)
+    graph = open_file(result.compiled_path, limits=limits)[0].graph
     nodes = _Nodes(graph)
     overlays = dict(_overlays(result, nodes))
     memory = {node: shares for loc, shares in result.memory.items() for node in nodes.at(loc)}
@@ -44,10 +46,6 @@ def compiled_graph(result: ToolchainResult, overrides: Overrides) -> Graph:
         overrides=to_json(overrides) if overrides else None,
         cpp_code=result.cpp_code,
     )
-
-
-def _readable(path: Path) -> Graph:
-    return open_file(path)[0].graph
 
 
 class _Nodes:

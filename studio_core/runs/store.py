@@ -19,7 +19,6 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from studio_core.errors import NotFoundError, StorageError
@@ -30,8 +29,10 @@ RECORD, PROGRESS, FINDINGS, GRAPH, LOG = (
     "run.json", "progress.json", "findings.json", "graph.json", "log.txt",
 )  # fmt: skip
 ARTIFACTS = "artifacts"
+OVERLAY = "_data.json"
+"""The end of the names of overlays, with which every kind of them ends."""
+
 MAX_DOCUMENT_BYTES = 64 << 20
-MAX_GRAPH_BYTES = 1 << 30
 LOG_BYTES_SHOWN = 256 << 10
 
 
@@ -83,31 +84,21 @@ def write_graph(folder: Path, graph: Document) -> None:
     _write(folder / GRAPH, graph)
 
 
-def overlay_paths(folder: Path, graph: Document) -> tuple[Path, ...]:
+def overlay_paths(folder: Path) -> tuple[Path, ...]:
     """Where the overlays of an executed graph are; the last is the performance, and is shown."""
-    return tuple(folder / f"{kind}.json" for kind in sorted(graph.get("overlays", {})))
+    try:
+        return tuple(sorted(folder.glob(f"*{OVERLAY}")))
+    except OSError as error:
+        raise StorageError(f"The run {folder.name} cannot be read ({error.strerror}).") from error
 
 
 def _write(path: Path, document: Document) -> None:
     files.write_atomically(path, json.dumps(document, allow_nan=False).encode("ascii"))
 
 
-def read_graph(folder: Path) -> dict[str, Any]:
-    """The executed graph. Raises `NotFoundError` where it was taken away, `StorageError`."""
-    path = folder / GRAPH
-    try:
-        if path.stat().st_size > MAX_GRAPH_BYTES:
-            raise StorageError(f"The graph of the run {folder.name} is too large to be read.")
-        graph = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise NotFoundError(f"The graph of the run {folder.name} is gone. Run it again.") from None
-    except (OSError, ValueError) as error:
-        raise StorageError(f"The graph of the run {folder.name} cannot be read ({error}).") from (
-            error
-        )
-    if not isinstance(graph, dict):
-        raise StorageError(f"The graph of the run {folder.name} is damaged. Run it again.")
-    return graph
+def graph_path(folder: Path) -> Path:
+    """Where the executed graph is, which `executed_text` reads."""
+    return folder / GRAPH
 
 
 def begin_log(folder: Path, model_path: Path) -> None:

@@ -23,6 +23,7 @@ from studio_core.execution.toolchain import (
 from studio_core.explorer.exploration import OPTIMIZER_ENABLED, Exploration, open_exploration
 from studio_core.explorer.running import ExecutedRun
 from studio_core.graphs.records import Graph
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.overrides.comparison import requested_against_applied
 from studio_core.overrides.records import Finding
 from studio_core.projects.files import make_folder
@@ -52,10 +53,15 @@ class Outcome:
     applied: tuple[Document, ...]
 
 
-def work(path: Path, request: RunRequest, folder: Path, say: Say) -> Iterator[WorkStep]:
-    """Run the model at ``path``; errors as in `Exploration.run` and `run_toolchain`."""
+def work(
+    path: Path, request: RunRequest, folder: Path, say: Say, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[WorkStep]:
+    """Run the model at ``path``, opened under ``limits``.
+
+    Errors as in `open_exploration`, `Exploration.run` and `run_toolchain`.
+    """
     yield WorkStep("Reading the model", 0.0, request.backend)
-    exploration = open_exploration(path)
+    exploration = open_exploration(path, limits=limits)
     if request.graph_id is not None:
         exploration.show(request.graph_id)
     exploration.overrides = request.overrides
@@ -63,7 +69,7 @@ def work(path: Path, request: RunRequest, folder: Path, say: Say) -> Iterator[Wo
     findings = exploration.findings(request.policy)
     yield from _told(findings, backend, say)
     if backend == TOOLCHAIN:
-        yield from _by_toolchain(path, exploration, request, folder, say)
+        yield from _by_toolchain(path, exploration, request, folder, say, limits)
     else:
         yield from _by_cpu(exploration, request, say)
 
@@ -131,7 +137,12 @@ def _applied(run: ExecutedRun) -> tuple[Document, ...]:
 
 
 def _by_toolchain(
-    path: Path, exploration: Exploration, request: RunRequest, folder: Path, say: Say
+    path: Path,
+    exploration: Exploration,
+    request: RunRequest,
+    folder: Path,
+    say: Say,
+    limits: Limits,
 ) -> Iterator[WorkStep]:
     module = exploration.opened.module
     if module is None:
@@ -151,12 +162,14 @@ def _by_toolchain(
         for step in steps:
             outcome = None
             if step.result is not None:
-                outcome = _compiled(exploration.graph, step.result, request)
+                outcome = _compiled(exploration.graph, step.result, request, limits)
             yield WorkStep(step.message, step.fraction, TOOLCHAIN, outcome=outcome)
 
 
-def _compiled(before: Graph, result: ToolchainResult, request: RunRequest) -> Outcome:
-    graph = compiled_graph(result, request.overrides)
+def _compiled(
+    before: Graph, result: ToolchainResult, request: RunRequest, limits: Limits
+) -> Outcome:
+    graph = compiled_graph(result, request.overrides, limits)
     values = requested_against_applied(request.overrides, graph, before)
     applied = [
         {

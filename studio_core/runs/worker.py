@@ -1,4 +1,4 @@
-"""The process of one run: ``python -m studio_core.runs.worker FOLDER``.
+"""The process of one run: ``python -m studio_core.runs.worker FOLDER LIMITS``.
 
 It works as the record in the folder says, writes how far it is, and prints into the run's log.
 It is ended with all it started by whoever follows it; what it has by then stays.
@@ -6,6 +6,7 @@ It is ended with all it started by whoever follows it; what it has by then stays
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -19,6 +20,8 @@ import psutil
 
 from studio_core.errors import StorageError, StudioError
 from studio_core.graphs.model_explorer_json import graph_to_json
+from studio_core.guarded.resources import restrict_job
+from studio_core.limits import Limits
 from studio_core.runs.records import RunProgress, RunRecord, RunRequest
 from studio_core.runs.store import (
     read_record,
@@ -65,16 +68,17 @@ class _Reporter:
         self._next = time.monotonic() + REPORT_SECONDS
 
 
-def main(folder: Path) -> int:
-    """Run what the folder's record says; returns the exit code."""
+def main(folder: Path, limits: Limits) -> int:
+    """Run what the folder's record says, within ``limits``; returns the exit code."""
     _be_ended_first()
+    restrict_job(limits)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     reporter = _Reporter(folder)
     try:
         record = read_record(folder)
         if record is None:
             raise StorageError(f"There is no run in {folder}.")
-        _run(record, folder, reporter)
+        _run(record, folder, reporter, limits)
     except StudioError as error:
         return _failed(reporter, error.message, type(error).__name__)
     except MemoryError:
@@ -86,11 +90,11 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _run(record: RunRecord, folder: Path, reporter: _Reporter) -> None:
+def _run(record: RunRecord, folder: Path, reporter: _Reporter, limits: Limits) -> None:
     path = Path(record.model_path)
     request = RunRequest.from_settings(record.request)
     findings: list[dict[str, object]] = []
-    for step in work(path, request, folder, say):
+    for step in work(path, request, folder, say, limits):
         findings += step.findings or ()
         if step.outcome is not None:
             executed = f"{path.name} - Execution {time.strftime('%H:%M:%S')}"
@@ -135,7 +139,7 @@ def _end_with(parent: int) -> None:
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    code = main(Path(sys.argv[1]))
+    code = main(Path(sys.argv[1]), Limits(**json.loads(sys.argv[2])))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # a thread of the runtime that hangs must not keep a finished run

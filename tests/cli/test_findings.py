@@ -79,5 +79,5 @@ def test_hostile_names_do_not_steer_the_terminal(
 
 def test_nothing_to_tell_is_said(studio: Studio) -> None:
     assert studio("findings", "sample:digits_cnn").out == (
-        "Nothing was found that needs your attention.\n"
+        "Nothing was found that needs your attention.\nLooked at: the weights of 14 layers.\n"
     )

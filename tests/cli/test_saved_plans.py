@@ -53,7 +53,7 @@ def test_a_saved_plan_is_verified_pruned_and_exported(
     save(studio, "--sparsity", "0.75")
     for version, zeros in (("mild@1", 12), ("mild", 18)):
         result = studio("verify", PROJECT, "--plan", version, "--json")
-        assert result.json["costs"]["num_zeros"] == zeros
+        assert result.json["costs"]["numZeros"] == zeros
         assert "kept with plan 'mild'" in result.err
         pruned = tmp_path / f"{version}.onnx"
         assert studio("prune", PROJECT, "--plan", version, "-o", pruned).status == 0

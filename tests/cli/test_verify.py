@@ -58,8 +58,8 @@ def test_json_holds_the_comparison(
     document = studio(*args, "--json", "-o", path).json
 
     assert document["isComparable"] is True
-    assert document["loss"]["num_samples"] == 32
-    assert document["accuracy"]["num_correct_dense"] <= 32
+    assert document["loss"]["numSamples"] == 32
+    assert document["accuracy"]["numCorrectDense"] <= 32
     assert document["predicted"]["source"] == "measured"
     assert document["costs"]["sparsity"] == pytest.approx(document["estimate"]["sparsity"])
     assert json.loads(path.read_text()) == document
@@ -83,7 +83,7 @@ def test_latency_on_request(studio: Studio, plan: Path) -> None:
     assert "latency" not in studio(*args).out
     result = studio(*args, "--latency-runs", "3")
     assert "medians of 3 runs" in result.out
-    assert studio(*args, "--latency-runs", "3", "--json").json["latency"]["num_runs"] == 3
+    assert studio(*args, "--latency-runs", "3", "--json").json["latency"]["numRuns"] == 3
 
 
 def test_a_single_layer_counts_out_by_hand(
@@ -94,7 +94,7 @@ def test_a_single_layer_counts_out_by_hand(
     np.savez(data, x=np.eye(4, dtype=np.float32))
     args = ("verify", two_layers, "--plan", plan, "--data", data, "--metric", "relative_l2")
     document = studio(*args, "--json").json
-    assert document["costs"]["num_zeros"] == 6 + 4  # half of a, and the zeros that b has anyway
+    assert document["costs"]["numZeros"] == 6 + 4  # half of a, and the zeros that b has anyway
     # x = the unit vectors: those that meet only pruned rows of a answer 0, an error of 1.
     a = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
     b = np.array([8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0], np.float32).reshape(3, 4)

@@ -15,6 +15,7 @@ import onnx
 import onnx.parser
 import pytest
 
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models.model import open_model
 from studio_core.session import Session
 
@@ -66,8 +67,10 @@ def open_text(write_model: WriteModel) -> OpenText:
         weights: Mapping[str, Any] | None = None,
         *,
         dimensions: Mapping[str, int] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Session:
-        return Session(open_model(write_model(text, weights), dimensions=dimensions))
+        path = write_model(text, weights)
+        return Session(open_model(path, dimensions=dimensions, limits=limits))
 
     return opened
 

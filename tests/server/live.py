@@ -27,9 +27,12 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(folder: Path, *arguments: str, start: str = START) -> Iterator[LiveServer]:
+def live_server(
+    folder: Path, *arguments: str, start: str = START, project_root: Path | None = None
+) -> Iterator[LiveServer]:
     """``jupyter studio --project-root …`` below the base URL ``/prefix/``, until the block ends."""
-    root_dir, project_root, log = folder / "root", folder / "projects", folder / "server.log"
+    root_dir, log = folder / "root", folder / "server.log"
+    project_root = project_root or folder / "projects"
     root_dir.mkdir()
     port = _free_port()
     command = [

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import conditions
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, Outputs, PerSample, metric_named
 from studio_core.evaluation.runtime import Array
@@ -55,7 +56,6 @@ from studio_core.sensitivity.sweep.prepared import (
     whole_batches,
 )
 from studio_core.sensitivity.sweep.segments import State
-from studio_core.sensitivity.sweep.tasks import measured_versions
 
 DEFAULT_ESTIMATE_SAMPLES = 16
 """Samples of an estimate; more change its ranking little (benchmarks/README.md)."""
@@ -211,21 +211,22 @@ class DataAwareEstimate:
             self._provenance(),
         )
 
+    @cached_property
+    def _conditions(self) -> dict[str, Any]:
+        return conditions(self.samples, self.model.sha256())
+
     def _provenance(self) -> dict[str, Any]:
         seen = sum(len(next(iter(feed.values()))) for feed, _ in self._batches)
         return {
-            "modelSha256": self.model.sha256(),
+            **self._conditions,
             "metric": self.metric.name,
             "granularity": str(self.pattern),
             "numSamples": seen,
-            "generatedData": self.samples.generated,
-            "dataSha256": self.samples.sha256(),
             "sparsityLevels": self.levels.tolist(),
             "probeLevels": list(self.probes),
             "batchSize": self.batch_size,
             "byWeights": list(self.by_weights),
             "notMeasured": dict(self.skipped),
-            "versions": measured_versions(),
         }
 
 
@@ -333,7 +334,7 @@ def evenly(samples: Samples, count: int) -> Samples:
     picked = np.arange(count) * total // count
     labels = None if samples.labels is None else samples.labels[picked]
     inputs = {name: array[picked] for name, array in samples.inputs.items()}
-    return Samples(inputs, labels, samples.generated)
+    return Samples(inputs, labels, samples.generated, samples.seed)
 
 
 def estimated_metric(metric: LossMetric, samples: Samples, probes: Sequence[float]) -> Metric:

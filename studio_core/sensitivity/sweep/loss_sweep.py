@@ -11,10 +11,12 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import conditions
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, PerSample
 from studio_core.layers.layer import Layer
@@ -38,7 +40,7 @@ from studio_core.sensitivity.sweep.prepared import (
     find_units,
     whole_batches,
 )
-from studio_core.sensitivity.sweep.tasks import SweepOrder, measured_versions
+from studio_core.sensitivity.sweep.tasks import SweepOrder
 from studio_core.sensitivity.sweep.workers import Workers, results, split
 
 __all__ = ["DEFAULT_LOSS_LEVELS", "LossSweep", "Measurement", "SweepSettings"]
@@ -152,16 +154,9 @@ class LossSweep:
         return num_layers * self.levels.size * len(self._ends)
 
     @cached_property
-    def model_sha256(self) -> str:
-        return self.model.sha256()
-
-    @cached_property
-    def data_sha256(self) -> str:
-        return self.samples.sha256()
-
-    @cached_property
-    def versions(self) -> dict[str, str]:
-        return measured_versions()
+    def conditions(self) -> dict[str, Any]:
+        """What the numbers depend on to the last bit, the settings apart."""
+        return conditions(self.samples, self.model.sha256())
 
     @cached_property
     def prepared(self) -> PreparedSweep:
@@ -252,12 +247,13 @@ class LossSweep:
         return SweepOrder(
             uuid.uuid4().hex,
             str(self.model.path.absolute()),
-            self.model_sha256,
+            self.conditions["modelSha256"],
             tuple(self.model.dimensions.items()),
             self.metric,
             self.pattern,
             self.batch_size,
-            tuple(self.versions.items()),
+            tuple(self.conditions["versions"].items()),
+            self.model.limits,
         )
 
     def _run_here(self, task: Task) -> Iterator[Found]:

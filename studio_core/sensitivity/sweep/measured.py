@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from studio_core.evaluation.conditions import differences
 from studio_core.evaluation.metrics import LossMetric
 from studio_core.sensitivity.analysis import Analysis, AnalysisKind, LossCurve, Metric, Source
 from studio_core.sensitivity.sweep.loss_sweep import LossSweep, Measurement
@@ -74,18 +75,14 @@ class MeasuredLoss:
     def _provenance(self) -> dict[str, Any]:
         sweep = self.sweep
         return {
-            "modelSha256": sweep.model_sha256,
+            **sweep.conditions,
             "metric": sweep.metric.name,
             "granularity": str(sweep.pattern),
             "baseline": float(sweep.baseline.mean()),
             "numSamples": sweep.samples.num_samples,
-            "generatedData": sweep.samples.generated,
-            "dataSha256": sweep.data_sha256,
             "sparsityLevels": sweep.levels.tolist(),
             "batchSize": sweep.batch_size,
-            "numThreads": 1,
             "notMeasured": dict(sweep.skipped),
-            "versions": sweep.versions,
             **self._stopping(),
         }
 
@@ -142,12 +139,13 @@ def scale_of(analysis: Analysis) -> float | None:
     return float(scale) if isinstance(scale, (int, float)) and math.isfinite(scale) else None
 
 
-def continues(analysis: Analysis, sweep: LossSweep) -> bool:
-    """Whether an earlier analysis measured the same thing, so that its points still hold.
+def obstacles(analysis: Analysis, sweep: LossSweep) -> tuple[str, ...]:
+    """Why the points of an earlier analysis do not hold for ``sweep``; empty where they do.
 
-    Passes and stopping may differ: a point says how many samples it has seen.
+    Passes and stopping may differ: a point says how many samples it has seen. So may Studio's
+    own version: the tests hold each to the numbers of a plain sweep.
     """
-    earlier, now = analysis.provenance, MeasuredLoss(sweep, analysis.name)._provenance()
-    same = ("modelSha256", "metric", "numSamples", "dataSha256", "batchSize", "versions")
-    is_same = all(earlier.get(key) == now[key] for key in same)
-    return is_same and analysis.granularity == now["granularity"]
+    earlier = {**analysis.provenance, "granularity": analysis.granularity}
+    now = MeasuredLoss(sweep, analysis.name)._provenance()
+    required = ("modelSha256", "metric", "numSamples", "dataSha256", "batchSize", "versions")
+    return differences(earlier, now, required=required, ignored=("studio",))

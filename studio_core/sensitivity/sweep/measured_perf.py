@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from studio_core.evaluation.conditions import differences, machine
 from studio_core.layers.layer import Layer
 from studio_core.pruning.counts import num_pruned
 from studio_core.pruning.masks import Granularity
@@ -34,7 +35,7 @@ from studio_core.sensitivity.sweep.perf_documents import (
 )
 from studio_core.sensitivity.sweep.perf_run import DonePerf, PerfRun, PerfStep
 from studio_core.sensitivity.sweep.perf_sweep import PerfMeasurement
-from studio_core.sensitivity.sweep.profile import RuntimeProfile, cpu_name, versions
+from studio_core.sensitivity.sweep.profile import RuntimeProfile, versions
 from studio_core.sensitivity.sweep.stored_curves import StoredCurve
 from studio_core.sensitivity.sweep.timing import Comparison, Timing
 
@@ -178,14 +179,16 @@ def _conditions(run: PerfRun) -> dict[str, Any]:
         "batchSize": run.batch_size,
         "warmup": run.settings.warmup,
         "iterations": run.settings.iterations,
-        "cpu": cpu_name(),
         "versions": versions(run.engine),
+        **machine(),
     }
 
 
-def continues_perf(analysis: Analysis, run: PerfRun) -> bool:
-    """Whether an earlier analysis was measured under the same conditions, so that it holds."""
-    return all(analysis.provenance.get(k) == v for k, v in _conditions(run).items())
+def perf_obstacles(analysis: Analysis, run: PerfRun) -> tuple[str, ...]:
+    """Why an earlier analysis does not hold for ``run``, in words; empty where it does."""
+    now = _conditions(run)
+    required = [key for key in now if key != "platform"]  # once it was not recorded
+    return differences(analysis.provenance, now, required=required, ignored=("studio",))
 
 
 def done_of(analysis: Analysis, run: PerfRun) -> DonePerf:

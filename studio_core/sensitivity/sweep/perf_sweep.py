@@ -249,7 +249,7 @@ class PerfSweep:
 
     def _layer_probe(self, smaller: ChannelLayer, num_kept: int, folder: Path) -> Probe:
         path = smaller.write(self.model, num_kept, folder / f"{num_kept}.onnx")
-        model = open_model(path)
+        model = open_model(path, limits=self.model.limits)
         feed = smaller.feed(num_kept, self.batch_size // self.model.batch)
         return self.engine.load(model, find_layers(model)).probe(feed)
 

@@ -124,7 +124,7 @@ class PreparedSweep:
     @cached_property
     def runtime(self) -> RuntimeModel:
         names = {weight_of(layer).name for unit in self.units.values() for layer in unit}
-        return RuntimeModel(self.model.path, sorted(names))
+        return RuntimeModel(self.model.path, sorted(names), limits=self.model.limits)
 
     @property
     def segmented(self) -> SegmentedModel:

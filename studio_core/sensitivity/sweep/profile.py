@@ -9,12 +9,10 @@ of layers, of other kernels and between kernels add up to the run.
 from __future__ import annotations
 
 import copy
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ import onnx
 import onnxruntime as ort
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import cpu_name, measured_versions
 from studio_core.evaluation.data import generate_samples
 from studio_core.evaluation.runtime import (
     Array,
@@ -73,7 +72,7 @@ class OnnxRuntimeEngine:
     def load(self, model: Model, layers: Sequence[Layer]) -> ProfiledModel:
         """``model`` optimised, with the nodes of ``layers`` found in it."""
         weights = {layer.name: layer for layer in layers if _is_in_main_graph(layer)}
-        runtime = RuntimeModel(model.path, list(weights))
+        runtime = RuntimeModel(model.path, list(weights), limits=model.limits)
         optimized = optimize(runtime, {n: _values(layer) for n, layer in weights.items()})
         found = attribute(model, layers, optimized)
         return ProfiledModel(model, tuple(layers), runtime, optimized, found, self.num_threads)
@@ -265,15 +264,5 @@ def batch_size(feed: Feed) -> int:
 
 def versions(engine: Engine) -> dict[str, str]:
     """What measured, for the record."""
-    return {engine.name: engine.version} | {name: version(name) for name in ("onnx", "numpy")}
-
-
-def cpu_name() -> str:
-    """The processor's own name where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    others = {name: number for name, number in measured_versions().items() if name != "onnxruntime"}
+    return {engine.name: engine.version} | others

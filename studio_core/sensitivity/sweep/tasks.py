@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from studio_core.errors import InvalidRequestError
+from studio_core.evaluation.conditions import measured_versions
 from studio_core.evaluation.data import Samples
 from studio_core.evaluation.metrics import LossMetric, PerSample
 from studio_core.layers import find_layers
+from studio_core.limits import DEFAULT_LIMITS, Limits
 from studio_core.models import external_data
 from studio_core.models.model import open_model
 from studio_core.sensitivity.sweep.pattern import Pattern
@@ -28,8 +29,6 @@ from studio_core.sensitivity.sweep.prepared import (
     find_units,
     whole_batches,
 )
-
-MEASURED_WITH = ("onnxruntime", "onnx", "numpy")
 
 _LOOK_SECONDS = 0.2
 
@@ -49,6 +48,7 @@ class SweepOrder:
     pattern: Pattern
     batch_size: int
     versions: tuple[tuple[str, str], ...]
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +57,6 @@ class TaskResult:
 
     found: tuple[Found, ...]
     baselines: dict[int, PerSample]
-
-
-def measured_versions() -> dict[str, str]:
-    """The packages whose versions decide the last bits of a measurement."""
-    return {name: version(name) for name in MEASURED_WITH}
 
 
 def run_task(
@@ -119,7 +114,7 @@ def _prepare(order: SweepOrder, samples: Samples | str) -> PreparedSweep:
             f"A worker does not see the model at {path}. Put it where all workers find it under "
             "the same path."
         )
-    model = open_model(path, dimensions=dict(order.dimensions))
+    model = open_model(path, dimensions=dict(order.dimensions), limits=order.limits)
     if model.sha256() != order.model_sha256:
         raise InvalidRequestError(f"A worker sees another model than this one at {path}.")
     if isinstance(samples, str):

@@ -29,6 +29,7 @@ from typing import Protocol
 
 from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
+from studio_core.pruning.staging import told_in_words
 from studio_core.sensitivity.sweep.prepared import Task
 from studio_core.sensitivity.sweep.tasks import SweepOrder, TaskResult, run_task, save_samples
 
@@ -140,8 +141,9 @@ class ExecutorWorkers:
 
     def start(self, order: SweepOrder, samples: Samples) -> None:
         self._order = order
-        self._folder = tempfile.TemporaryDirectory(prefix="studio-")
-        save_samples(samples, self._data)
+        with told_in_words(Path(tempfile.gettempdir())):
+            self._folder = tempfile.TemporaryDirectory(prefix="studio-")
+            save_samples(samples, self._data)
 
     @property
     def _data(self) -> Path:

@@ -224,3 +224,21 @@ def test_estimated_work_is_compared_as_work(mlp: Session) -> None:
     assert found.is_comparable
     assert found.quantity != "milliseconds"
     assert found.curves[0].largest == 0.0
+
+
+def test_means_are_over_what_both_curves_know() -> None:
+    left = analysis([0.2, 0.6, 1.0], {"a": [1, 3, 5], "b": [5, 15, 25]})
+    right = analysis([0.2, 0.6], {"a": [2, 6], "b": [1, 3]})
+    found = compare_analyses(left, right)
+    assert found.curves[0].means == pytest.approx((1.5, 3.0))  # 0 to 0.6; slopes of 5 and 10
+    assert found.ranks.tolist() == [[2.0, 1.0], [1.0, 2.0]]
+    assert compare_analyses(left, analysis([], {"a": []})).ranks.shape == (1, 2)
+
+
+def test_the_order_by_means_needs_no_level() -> None:
+    left = analysis([0.5, 0.9], {"a": [1, 9], "b": [2, 8], "c": [3, 7]})
+    right = analysis([0.5, 0.9], {"a": [3, 3], "b": [2, 2], "c": [1, 1]})
+    found = compare_analyses(left, right)
+    assert found.rank_correlation(0.5) == pytest.approx(-1.0)
+    assert found.rank_correlation(0.9) == pytest.approx(1.0)
+    assert found.rank_correlation() == pytest.approx(-1.0)  # the means rise from a to c

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -50,6 +51,11 @@ def refuse(order: Any) -> Iterator[Step]:
 def crash(order: Any) -> Iterator[Step]:
     yield Step(0, 1, "name\nwith\x1b[31m control")
     raise ZeroDivisionError("by nothing")
+
+
+def fill(order: Any) -> Iterator[Step]:
+    yield Step(0, 1, "begun")
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
 
 
 def vanish(order: Any) -> Iterator[Step]:

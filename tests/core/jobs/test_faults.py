@@ -64,6 +64,12 @@ def test_a_fault_of_our_own_is_logged(make_queue: Callable[..., JobQueue]) -> No
     assert failed.progress.message == r"name\x0awith\x1b[31m control", "names are hostile text"
 
 
+def test_a_disk_that_is_full_for_other_files_is_told(make_queue: Callable[..., JobQueue]) -> None:
+    queue = make_queue("fill")
+    failed = queue.wait(queue.submit("p", "loss", "a").id, 10)
+    assert failed.error == "The disk is full at /somewhere. Free some space, then resume the job."
+
+
 def test_a_worker_that_says_nothing(make_queue: Callable[..., JobQueue]) -> None:
     queue = make_queue("vanish")
     failed = queue.wait(queue.submit("p", "loss", "a").id, 10)

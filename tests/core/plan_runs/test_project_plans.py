@@ -130,6 +130,15 @@ def test_several_write_to_one_plan(plans, project, wanted):
     assert history[0]["numVerifications"] == 8
 
 
+def test_plans_without_a_name_that_are_saved_at_once_are_plans_of_their_own(plans, project, wanted):
+    with ThreadPoolExecutor(6) as pool:
+        saved = list(
+            pool.map(lambda _: plans.save(project, wanted(goal={"sparsity": 0.5})), range(6))
+        )
+    assert sorted(plan.name for plan in saved) == [f"plan-{n}" for n in range(1, 7)]
+    assert {(plan.version, plan.parent) for plan in saved} == {(1, None)}
+
+
 def test_a_plan_by_hand_is_fitted_to_the_model(plans, project, wanted):
     layers = [{"id": "second_weight", "sparsity": 0.4, "locked": True}]
     saved = plans.save(project, wanted(plan={"layers": layers}))

@@ -12,6 +12,7 @@ import pytest
 from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import generate_samples, samples_from
 from studio_core.evaluation.metrics import metric_named
+from studio_core.plan_runs.documents import verification_document
 from studio_core.plans import Planner, PruningPlan
 from studio_core.plans.calibration import Calibration
 from studio_core.plans.constraints import Constraints
@@ -121,8 +122,8 @@ def test_predicted_and_actual_stand_side_by_side(verification, solution):
     assert verification.point.predicted == solution.loss.value
     assert verification.latency.num_runs == 5
     assert verification.latency.pruned_ms > 0
-    document = json.loads(json.dumps(verification.to_document()))
-    assert document["accuracy"]["num_correct_dense"] == 356
+    document = json.loads(json.dumps(verification_document(verification)))
+    assert document["accuracy"]["numCorrectDense"] == 356
 
 
 def test_verified_plans_improve_the_prediction_of_others(cnn, samples, solver):

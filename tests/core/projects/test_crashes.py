@@ -54,8 +54,11 @@ REAL = {name: getattr(os, name) for name in CHANGES if name != "rmtree"}
 REAL["rmtree"] = files.shutil.rmtree
 
 
-def disk_full() -> OSError:
-    return OSError(errno.ENOSPC, "No space left on device")
+REFUSALS = {
+    errno.ENOSPC: "The disk is full. Free some space",
+    errno.EACCES: "Permission denied. Give yourself the right",
+    errno.EROFS: "The disk is read-only. Choose a project root on a disk that can be written",
+}
 
 
 @dataclass(frozen=True)
@@ -149,19 +152,20 @@ def test_a_crash_at_any_step_leaves_the_old_state_or_the_new(
     assert seen == sorted(seen, key=[before, after].index), "new, once reached, stays"
 
 
+@pytest.mark.parametrize("code", REFUSALS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_a_full_disk_at_any_step_is_told_and_leaves_a_whole_state(
-    edit: Edit, tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_refuses_any_step_is_told_and_leaves_a_whole_state(
+    edit: Edit, code: int, tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after, steps = states(edit, tmp_path / "whole", model_path)
     for step in range(1, steps + 1):
         store = ProjectStore(tmp_path / f"full-{step}")
         project = fill(store, model_path)
-        faulty = FaultyOs(step, disk_full, dead=False)
+        faulty = FaultyOs(step, lambda: OSError(code, os.strerror(code)), dead=False)
         try:
             run_with(monkeypatch, faulty, lambda: edit.do(store, project, model_path))  # noqa: B023
         except StorageError as error:
-            assert "The disk is full. Free some space" in str(error)
+            assert REFUSALS[code] in str(error)
         except OSError:
             pytest.fail(f"step {step} raised an error without advice")
         assert edit.show(ProjectStore(store.root), project) in (before, after), f"step {step}"

@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError
+from studio_core.explorer.conversion import executed_text
+from studio_core.limits import Limits
 from studio_core.runs import board as boards
 from studio_core.runs import store
 from studio_core.runs.board import RunBoard
@@ -78,14 +80,15 @@ def test_a_run_with_overrides_from_start_to_graph(
     assert [a["outcome"] for a in status.applied] == ["applied"]
     executed = board.executed(model)
     assert executed is not None
-    name, clock = executed.graph["id"].split(" - Execution ")
+    graph = json.loads(executed_text(executed.path))
+    name, clock = graph["id"].split(" - Execution ")
     assert name == "mlp.mlir"
     assert time.strptime(clock, "%H:%M:%S")
-    assert executed.graph["overrides"] == MATMUL
+    assert graph["overrides"] == MATMUL
     for kind in ("perf_data", "accuracy_data"):
-        assert executed.graph["overlays"][kind][executed.graph["id"]]["results"]
+        assert graph["overlays"][kind][graph["id"]]["results"]
     overlay = json.loads(executed.overlay_paths[-1].read_text(encoding="utf-8"))
-    assert overlay == executed.graph["overlays"]["perf_data"]
+    assert overlay == graph["overlays"]["perf_data"]
     # However often one asks, nothing is taken away.
     assert board.status(model) == board.status(model) == status
 
@@ -183,6 +186,36 @@ def test_a_run_past_its_time_is_ended(
     assert ended == [model]
 
 
+def test_a_run_past_the_limit_of_jobs_names_it(
+    tmp_path: Path, model: Path, worker: Callable[[str], None]
+) -> None:
+    worker("slow")
+    board = RunBoard(tmp_path / "s", limits=Limits(max_job_seconds=0.2))
+    board.start(model, asked())
+    status = board.wait(model)
+    assert status is not None
+    assert (status.state, status.error_kind) == (RunState.FAILED, "LimitError")
+    assert "max_job_seconds = 0.2 " in str(status.error)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "text"),
+    [
+        (Limits(max_nodes=2), "LimitError", "max_nodes = 2 "),
+        (Limits(max_job_memory_bytes=90 << 20), None, "emory"),
+    ],
+)
+def test_a_run_keeps_to_the_limits_it_was_given(
+    tmp_path: Path, model: Path, limits: Limits, kind: str | None, text: str
+) -> None:
+    board = RunBoard(tmp_path / "s", limits=limits)
+    board.start(model, asked())
+    status = board.wait(model)
+    assert status is not None and status.state is RunState.FAILED
+    assert text in str(status.error), status.log
+    assert kind is None or status.error_kind == kind
+
+
 def test_others_wait_for_a_place_and_stopping_ends_all(
     tmp_path: Path, model: Path, worker: Callable[[str], None]
 ) -> None:
@@ -261,7 +294,7 @@ def test_the_toolchain_is_taken_where_it_is(board: RunBoard, model: Path, tools:
     assert [(a["applied"], a["outcome"]) for a in status.applied] == [("2x4", "not applied")]
     executed = board.executed(model)
     assert executed is not None
-    graph = executed.graph
+    graph = json.loads(executed_text(executed.path))
     assert graph["cppCode"] == "int main() {}"
     assert set(graph["overlays"]) == {"perf_data", "accuracy_data"}
     bars = [a for n in graph["nodes"] for a in n["attrs"] if a.get("display_type") == "memory"]

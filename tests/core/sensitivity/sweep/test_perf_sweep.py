@@ -15,7 +15,7 @@ from studio_core.pruning.storage_bytes import storage_bytes
 from studio_core.samples import sample_path
 from studio_core.sensitivity.documents import from_document, to_document
 from studio_core.sensitivity.sweep.engine import RunTimes
-from studio_core.sensitivity.sweep.measured_perf import MeasuredPerf, continues_perf, done_of
+from studio_core.sensitivity.sweep.measured_perf import MeasuredPerf, done_of, perf_obstacles
 from studio_core.sensitivity.sweep.perf_documents import perf_measurements_of, run_profile_of
 from studio_core.sensitivity.sweep.perf_run import PerfRun
 from studio_core.sensitivity.sweep.perf_sweep import PerfSettings, PerfSweep
@@ -325,7 +325,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(cnn):
     saved = from_document("perf", "test", json.loads(json.dumps(to_document(part.analysis()))))
     engine = SparseEngine()
     fresh = element_run(cnn, engine)
-    assert continues_perf(saved, fresh)
+    assert perf_obstacles(saved, fresh) == ()
     run = element_run(cnn, engine, done=done_of(saved, fresh))
     assert MeasuredPerf(run, "test").num_done == 20
     resumed = measured(run)
@@ -362,7 +362,7 @@ def test_timings_that_cannot_be_read_are_refused(cnn, provenance):
 def test_another_model_or_setting_does_not_continue(cnn):
     saved = measured(element_run(cnn, SparseEngine())).analysis()
     other = PerfRun(cnn, find_layers(cnn), PerfSettings(iterations=7), engine=SparseEngine())
-    assert not continues_perf(saved, other)
+    assert perf_obstacles(saved, other)
 
 
 def test_the_document_has_the_keys_of_the_contract(cnn):
