@@ -1,4 +1,4 @@
-"""Pieces of the explorer that only draw: its title, its sections, its slowest operations."""
+"""Pieces of the explorer that only draw: title, sections, slowest operations, code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import ipywidgets
 from studio_core.explorer.exploration import Exploration
 from studio_core.explorer.running import ExecutedRun
 from studio_core.graphs.overlays import PERF_DATA, slowest
+from studio_widgets._attribute_rows import Mark
 from studio_widgets._effects import time_text
 from studio_widgets._graph_wire import name_of
 from studio_widgets._overlay_wire import value_text
@@ -70,3 +71,33 @@ def title_html(exploration: Exploration) -> str:
         f'<div class="studio-explorer-title">{html.escape(exploration.path.name)}</div>'
         f'<div class="studio-hint">{words}</div>'
     )
+
+
+def marks_of(exploration: Exploration, node_id: str) -> dict[str, tuple[Mark, str]]:
+    """What the last run did with what is asked now; what it was not asked is changed."""
+    executed = exploration.executed
+    asked = exploration.changes(node_id)
+    if executed is None:
+        return {}
+    return {
+        a.key: ("applied", "") if a.is_applied else ("rejected", a.reason)
+        for a in executed.applied
+        if a.node_id == node_id and asked.get(a.key) == a.requested
+    }
+
+
+def code_of(exploration: Exploration, opened_by: str, selected: str) -> str:
+    """The cell that opens the file, looks at the same graph and asks for the same."""
+    lines = ["import studio_widgets as studio", "", f"ex = {opened_by}"]
+    shown, executed = exploration.opened.graph, exploration.executed
+    if shown.id != exploration.graphs[0].id:
+        lines.append(f"ex.show_graph({shown.id!r})")
+    for key, override in exploration.overrides.by_key.items():
+        node_id = exploration.node_of(key)
+        for name, value in override.attributes.items() if node_id is not None else ():
+            lines.append(f"ex.edit({node_id!r}, {name!r}, {value!r})")
+    if executed is not None:
+        lines.append(f"ex.run({executed.policy!r}).wait()")
+    if selected:
+        lines.append(f"ex.selected = {selected!r}")
+    return "\n".join([*lines, "ex"])

@@ -1,6 +1,6 @@
 """Which colour a node gets: the kind of work that its operation does.
 
-The order is that of the ``--studio-kind-*`` colours in ``static/graph_view.css``.
+The order is that of the ``--studio-kind-*`` colours in ``static/_shared.css``.
 """
 
 from __future__ import annotations

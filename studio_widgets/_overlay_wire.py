@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
+from studio_core.comparison.graphs import DIFFERENCE, MARKS, OF_FORMER, STRUCTURE
 from studio_core.graphs.overlays import (
     ACCURACY_DATA,
     PERF_DATA,
@@ -23,6 +24,10 @@ _LABELS = {
     PERF_DATA: "Time",
     ACCURACY_DATA: "Accuracy above what is expected",
     SENSITIVITY_DATA: "Sensitivity",
+    f"{PERF_DATA}_{DIFFERENCE}": "Time, B less A",
+    f"{ACCURACY_DATA}_{DIFFERENCE}": "Accuracy, B less A",
+    f"{SENSITIVITY_DATA}_{DIFFERENCE}": "Sensitivity, B less A",
+    STRUCTURE: "What differs",
 }
 
 
@@ -88,6 +93,10 @@ def value_text(value: float | str | None, unit: str) -> str:
     number = _number(value)
     if number is None:
         return ""
+    if unit == MARKS:
+        return "changed" if number < 1 else "only here"
+    if unit == OF_FORMER:
+        return f"{100 * number:+.3g}{_THIN_SPACE}%".replace("-", "\u2212")
     if unit == "ns":
         scale, unit = next((s for s in _NANOSECONDS if abs(number) >= s[0]), (1.0, "ns"))
         number /= scale
@@ -107,5 +116,6 @@ def _steps(overlay: Overlay) -> list[tuple[str, str]]:
     steps = []
     for limit, _ in sorted(overlay.thresholds):
         colour = overlay_colours(replace(overlay, values={"": limit})).get("", "")
-        steps.append((colour, f"≤ {value_text(limit, overlay.unit)}"))
+        words = value_text(limit, overlay.unit)
+        steps.append((colour, words if overlay.unit == MARKS else f"≤ {words}"))
     return steps

@@ -68,14 +68,14 @@ def _unused(folder: Path, stem: str) -> Path:
 def _open_path(name: str) -> Any:
     path = Path(name)
     if path.suffix.lower() in MODULE_SUFFIXES:
-        from studio_widgets.explorer import explore  # only who opens a module pays for it
+        from studio_widgets.exploring import explore  # only who opens a module pays for it
 
         return explore(path)
     return open_workbench(path)
 
 
 def _open_module(name: str) -> Any:
-    from studio_widgets.explorer import explore_sample
+    from studio_widgets.exploring import explore_sample
 
     return explore_sample(name)
 

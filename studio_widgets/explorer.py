@@ -4,6 +4,8 @@
     ex.selected                             # the node a person looks at
     ex.edit(ex.selected, "grid_shape", "4x8").layout.fits
     ex.run().wait()                         # on this machine's CPU; overlays follow
+    ex.findings[0].remedy                   # what Studio noticed, the gravest first
+    ex.write_report("module.html")
     print(ex.copy_as_code())
 
 Each part can be used alone; here they share one `Exploration`.
@@ -19,24 +21,30 @@ from typing import Any
 import ipywidgets
 import traitlets
 
+from studio_core.comparison import GraphComparison
 from studio_core.errors import InvalidRequestError
 from studio_core.execution.sessions import Cancellation
 from studio_core.explorer.edits import NodeOutcome
-from studio_core.explorer.exploration import POLICIES, Exploration, open_exploration
+from studio_core.explorer.exploration import POLICIES, Exploration
 from studio_core.explorer.running import ExecutedRun, ExplorationStep
+from studio_core.finding import Finding
+from studio_core.findings import looked_at_in_module, module_findings
 from studio_core.graphs.records import Graph
 from studio_core.overrides.records import Overrides
-from studio_core.samples import module_path
-from studio_widgets._assets import css
-from studio_widgets._attribute_rows import Mark
+from studio_core.reports import module_report
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._effects import effect_html
-from studio_widgets._explorer_parts import section, slow_ops, title_html
+from studio_widgets._explorer_parts import code_of, marks_of, section, slow_ops, title_html
+from studio_widgets._graph_wire import name_of
 from studio_widgets.attribute_editor import AttributeEditor
 from studio_widgets.copy_button import CopyButton
+from studio_widgets.findings_panel import FindingsPanel
 from studio_widgets.graph_view import GraphView
 from studio_widgets.messages import MessageArea
 from studio_widgets.overrides_panel import OverridesPanel
+from studio_widgets.panel_style import PanelStyle
+from studio_widgets.report_button import ReportButton
+from studio_widgets.run_comparison import KeptRun, RunComparison
 from studio_widgets.run_panel import ModelRun, RunPanel
 
 _MOST_NOTES = 12
@@ -97,18 +105,37 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         )
         self.run_panel.observe(self._took_result, "result")
         self.run_panel.observe(lambda _: self._show_overrides(), "policy")
+        self.run_comparison = RunComparison(self.view)
+        self.findings_panel = FindingsPanel(
+            lambda: module_findings(self.exploration, self.run_panel.policy),
+            self._select,
+            name_of=self._name_of,
+            looked_at=lambda: looked_at_in_module(self.exploration),
+        )
+        self.findings_panel.add_class("studio-explorer-findings")
+        self.report_button = ReportButton(
+            lambda: module_report(self.exploration, policy=self.run_panel.policy),
+            exploration.path.stem,
+        )
 
     def _arranged(self) -> list[Any]:
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('explorer')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "explorer")
         head = ipywidgets.HBox([self.title, self.choice])
         head.add_class("studio-explorer-head")
-        left = ipywidgets.VBox([self.view, self.notes, section("Run", self.run_panel)])
+        left = ipywidgets.VBox(
+            [
+                self.view,
+                self.notes,
+                section("Findings", self.findings_panel),
+                section("Run", self.run_panel),
+                self.run_comparison,
+            ]
+        )
         right = ipywidgets.VBox(
             [
                 self.editor,
                 section("Overrides", self.overrides_panel),
-                self.copy_button,
+                section("Report and code", ipywidgets.VBox([self.report_button, self.copy_button])),
             ]
         )
         left.add_class("studio-explorer-left")
@@ -134,6 +161,20 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         """The last run of the graph; None before the first."""
         return self.exploration.executed
 
+    @property
+    def runs(self) -> tuple[KeptRun, ...]:
+        """Every finished run of this session, oldest first, each with its ``label``."""
+        return tuple(self.run_comparison.runs)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What Studio noticed, the gravest first; ``subject`` is a node's id."""
+        return self.findings_panel.latest()
+
+    def write_report(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write what is known into one .html or .md file; errors as in `ReportButton.write`."""
+        return self.report_button.write(path, overwrite=overwrite)
+
     def edit(self, node_id: str, key: str, value: str) -> NodeOutcome:
         """Ask for a value of a node's attribute as the panel does, and say what it does.
 
@@ -149,6 +190,14 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         """Run the model in the background under the overrides; ``ex.run().wait()`` waits."""
         return self.run_panel.run(policy)
 
+    def compare_runs(self, left: Any, right: Any) -> GraphComparison:
+        """Show two of ``runs`` side by side, also by number; core's record of it."""
+        return self.run_comparison.compare_runs(left, right)
+
+    def compare_with(self, other: Any) -> GraphComparison:
+        """Mark what is new beside another file: a path, an opened file or an explorer."""
+        return self.run_comparison.compare_with(self.exploration, other)
+
     def show_graph(self, graph_id: str) -> None:
         """Look at another graph of the file."""
         self.exploration.show(graph_id)
@@ -156,24 +205,17 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
 
     def copy_as_code(self) -> str:
         """The cell that opens this file and asks for the same."""
-        lines = ["import studio_widgets as studio", "", f"ex = {self._opened_by}"]
-        if self.graph.id != self.exploration.graphs[0].id:
-            lines.append(f"ex.show_graph({self.exploration.opened.graph.id!r})")
-        for key, override in self.overrides.by_key.items():
-            node_id = self.exploration.node_of(key)
-            for name, value in override.attributes.items() if node_id is not None else ():
-                lines.append(f"ex.edit({node_id!r}, {name!r}, {value!r})")
-        if self.executed is not None:
-            lines.append(f"ex.run({self.executed.policy!r}).wait()")
-        if self.selected:
-            lines.append(f"ex.selected = {self.selected!r}")
-        return "\n".join([*lines, "ex"])
+        return code_of(self.exploration, self._opened_by, self.selected)
 
     # What a person does
 
     def _select(self, node_id: str) -> None:
         with self.messages.catching():
             self.view.selected = node_id
+
+    def _name_of(self, node_id: str) -> str:
+        node = self.graph.by_id.get(node_id)
+        return name_of(node) if node is not None else node_id
 
     def _select_override(self, key: str) -> None:
         node_id = self.exploration.node_of(key)
@@ -219,6 +261,7 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
     def _took_result(self, change: Any) -> None:
         if isinstance(change["new"], ExecutedRun):
             self._show_graph()
+            self.run_comparison.keep(change["new"])
 
     # What is drawn
 
@@ -226,6 +269,7 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         graph, executed = self.exploration.graph, self.exploration.executed
         self.view.graph = graph
         self.view.overlay = next(iter(graph.overlays), "")
+        self.run_comparison.show_graph(graph.id)
         notes = [*graph.notes]
         lines = "".join(f"<li>{html.escape(note)}</li>" for note in notes[:_MOST_NOTES])
         self.notes.value = f'<ul class="studio-run-notes">{lines}</ul>' if lines else ""
@@ -242,24 +286,14 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
             self.editor.show(None)
             return
         node = self.exploration.node(node_id)
-        self.editor.show(node, self.exploration.changes(node_id), self._marks(node_id))
+        self.editor.show(
+            node, self.exploration.changes(node_id), marks_of(self.exploration, node_id)
+        )
         self._show_effect(self.exploration.outcome(node_id))
 
     def _show_effect(self, outcome: NodeOutcome) -> None:
         self.editor.show_memory(outcome.memory)
         self.editor.show_effect(effect_html(self.exploration.opened, outcome))
-
-    def _marks(self, node_id: str) -> dict[str, tuple[Mark, str]]:
-        """What the last run did with what is asked now; what it was not asked is changed."""
-        executed = self.exploration.executed
-        asked = self.exploration.changes(node_id)
-        if executed is None:
-            return {}
-        return {
-            a.key: ("applied", "") if a.is_applied else ("rejected", a.reason)
-            for a in executed.applied
-            if a.node_id == node_id and asked.get(a.key) == a.requested
-        }
 
     def _show_overrides(self) -> None:
         self.title.value = title_html(self.exploration)
@@ -268,41 +302,12 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         try:
             self.overrides_panel.show(
                 self.exploration.overrides,
-                self.exploration.findings(policy),
                 self.exploration.options(policy) if self._is_module else None,
             )
         finally:
             self._is_drawing = False
+        self.findings_panel.refresh_soon()
 
     @property
     def _is_module(self) -> bool:
         return self.exploration.opened.module is not None
-
-
-def explore(
-    source: str | Path | Exploration,
-    *,
-    system_path: str | Path | None = None,
-    arch: str | None = None,
-) -> ExplorerView:
-    """Explore an ``.mlir``, ``.ttir``, ``.ttnn`` or ``.onnx`` file.
-
-    ``system_path`` is a system description, ``arch`` one of the chips that Studio knows; without
-    them the module's own counts. Raises one of ``studio_core.errors`` where it cannot be read.
-    """
-    if isinstance(source, Exploration):
-        return ExplorerView(source)
-    if not isinstance(source, str | Path):
-        raise InvalidRequestError(
-            f"The path of an .mlir or .onnx file is wanted here, not {type(source).__name__}."
-        )
-    more = {"system_path": str(system_path) if system_path else None, "arch": arch}
-    keywords = "".join(f", {k}={v!r}" for k, v in more.items() if v is not None)
-    exploration = open_exploration(source, system_path=system_path, arch=arch)
-    return ExplorerView(exploration, opened_by=f"studio.explore({str(source)!r}{keywords})")
-
-
-def explore_sample(name: str) -> ExplorerView:
-    """Explore a bundled module; `studio_core.samples.module_names` lists them."""
-    path = module_path(name)
-    return ExplorerView(open_exploration(path), opened_by=f"studio.explore_sample({name!r})")

@@ -49,7 +49,7 @@ class LayerTable(StudioWidget):
     """
 
     _esm = esm("layer_table")
-    _css = css("layer_table")
+    _css = css("_grid", "layer_table")
 
     _rows = traitlets.Bytes().tag(sync=True)
     _curves = traitlets.Bytes().tag(sync=True)

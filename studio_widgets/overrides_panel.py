@@ -1,10 +1,11 @@
-"""What is asked of the compiler: overrides op by op, what is wrong with them, what would be sent.
+"""What is asked of the compiler: overrides op by op, and what would be sent.
 
     panel = OverridesPanel(overrides)
-    panel.show(overrides, findings=check_overrides(…), options=to_compiler_options(…))
+    panel.show(overrides, options=to_compiler_options(…))
     panel.overrides                     # without those that a person took away
 
-Overrides are read and written as JSON as the original front end does.
+What is wrong with them stands with the other findings (findings_panel.py). Overrides are read and
+written as JSON as the original front end does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -21,14 +22,14 @@ import traitlets
 from studio_core.errors import InvalidRequestError
 from studio_core.overrides.compiler_options import CompilerOptions
 from studio_core.overrides.documents import MAX_FILE_BYTES, from_json, to_json
-from studio_core.overrides.records import Finding, Override, Overrides
-from studio_widgets._assets import css
+from studio_core.overrides.records import Override, Overrides
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._format import shortened
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 _MOST_ROWS = 40
-_MOST_FINDINGS = 20
+_MOST_LEFT_OUT = 20
 _NAME_LETTERS = 44
 
 
@@ -52,9 +53,8 @@ class OverridesPanel(ShortRepr, ipywidgets.VBox):
         self._on_select = on_select
         self._drawn: tuple[object, ...] = ()
         self._make_parts()
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('explorer')}</style>")
-        style.layout.display = "none"
-        parts = [style, self.head, self.messages, self.rows, self.findings, self.sent]
+        style = PanelStyle("panel", "explorer")
+        parts = [style, self.head, self.messages, self.rows, self.sent]
         super().__init__(parts, **settings)
         for name in ("studio", "studio-overrides"):
             self.add_class(name)
@@ -74,18 +74,13 @@ class OverridesPanel(ShortRepr, ipywidgets.VBox):
         self.head = ipywidgets.HBox([self.count, self.upload, self.download, self.clear_button])
         self.head.add_class("studio-overrides-head")
         self.messages = MessageArea()
-        self.rows, self.findings = ipywidgets.VBox(), ipywidgets.VBox()
+        self.rows = ipywidgets.VBox()
         self.sent = ipywidgets.HTML()
 
-    def show(
-        self,
-        overrides: Overrides,
-        findings: Sequence[Finding] = (),
-        options: CompilerOptions | None = None,
-    ) -> None:
-        """Show other overrides, what was found about them, and the compiler's options for them."""
+    def show(self, overrides: Overrides, options: CompilerOptions | None = None) -> None:
+        """Show other overrides, and the compiler's options for them."""
         self.overrides = overrides
-        drawn = (overrides, tuple(findings), options)
+        drawn = (overrides, options)
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -100,7 +95,6 @@ class OverridesPanel(ShortRepr, ipywidgets.VBox):
         if more := len(overrides) - len(shown):
             rows.append(ipywidgets.HTML(f'<div class="studio-hint">and {more} more ops</div>'))
         self.rows.children = rows
-        self.findings.children = [self._finding(f) for f in findings[:_MOST_FINDINGS]]
         self.sent.value = _sent_html(options) if options is not None else ""
 
     def load(self, content: bytes | str) -> None:
@@ -155,22 +149,6 @@ class OverridesPanel(ShortRepr, ipywidgets.VBox):
         chip.on_click(lambda _: self._change(self.overrides.without(override.key, key)))
         return chip
 
-    def _finding(self, finding: Finding) -> Any:
-        where = f"{finding.override}: " if finding.override else ""
-        words = ipywidgets.HTML(
-            f'<div class="studio-finding studio-finding-{finding.severity}" role="status">'
-            f"<strong>{html.escape(finding.hazard)}</strong> "
-            f"<span>{html.escape(where + finding.evidence)}</span> "
-            f'<span class="studio-remedy">{html.escape(finding.remedy)}</span></div>'
-        )
-        if not finding.override:
-            return words
-        show = _quiet("Show", f"Show {finding.override} in the graph")
-        show.on_click(lambda _: self._select(finding.override))
-        row = ipywidgets.HBox([words, show])
-        row.add_class("studio-finding-row")
-        return row
-
     def _select(self, key: str) -> None:
         if self._on_select is not None:
             self._on_select(key)
@@ -195,7 +173,7 @@ def _download_html(overrides: Overrides) -> str:
 def _sent_html(options: CompilerOptions) -> str:
     left_out = "".join(
         f"<li>{html.escape(f'{item.override} {item.attribute}')}: {html.escape(item.reason)}</li>"
-        for item in options.left_out[:_MOST_FINDINGS]
+        for item in options.left_out[:_MOST_LEFT_OUT]
     )
     left = f'<div class="studio-hint">Not sent:</div><ul>{left_out}</ul>' if left_out else ""
     text = html.escape(f"--{options.pipeline}={options.text}" if options.text else "nothing")

@@ -1,16 +1,11 @@
 // The columns of the layer table: what each shows, how it sorts, and how long it stays
 // when the table gets narrow (the lowest `keep` goes first).
+import { setText } from "./_grid.js";
 import { UNKNOWN, element, formatCount, formatExact, formatFraction, formatValue, isKnown, svgElement } from "./_shared.js";
 
 const SPARK_WIDTH = 76;
 const SPARK_HEIGHT = 20;
 const LOCK = "M4.5 5.5V4a2.5 2.5 0 0 1 5 0v1.5h.5a1 1 0 0 1 1 1V11a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6.5a1 1 0 0 1 1-1zm1 0h3V4a1.5 1.5 0 0 0-3 0z";
-
-function setText(cell, text, title = "") {
-  cell.textContent = text;
-  cell.title = title;
-  cell.classList.toggle("studio-unknown", text === UNKNOWN);
-}
 
 const textColumn = (key, title, min, grow, keep) => ({
   key, title, min, grow, keep,
@@ -129,31 +124,3 @@ export const COLUMNS = [
   sensitivityColumn,
   plannedColumn,
 ];
-
-// The columns that fit into `width` pixels, in their own order. Names come first: columns
-// that few people need make room for whole names, the others only for the shortest.
-export function columnsThatFit(width, nameWidth) {
-  const shown = new Set(COLUMNS);
-  const byKeep = [...COLUMNS].sort((a, b) => a.keep - b.keep);
-  const needed = () => [...shown].reduce((sum, c) => sum + c.min, 0);
-  const extra = Math.max(0, nameWidth - COLUMNS[0].min);
-  for (const column of byKeep) {
-    if (needed() + (column.keep < 5.5 ? extra : 0) <= width || column.keep >= 8) break;
-    shown.delete(column);
-  }
-  return COLUMNS.filter((c) => shown.has(c));
-}
-
-// Indices of `visible` rows in the order of a column; unknown values come last either way.
-export function sortedRows(visible, column, descending, data) {
-  if (!column) return visible;
-  const collator = new Intl.Collator("en", { numeric: true });
-  const sign = descending ? -1 : 1;
-  return visible.sort((a, b) => {
-    const x = column.value(data, a);
-    const y = column.value(data, b);
-    const unknown = Number(!isKnown(x) || x === "") - Number(!isKnown(y) || y === "");
-    if (unknown || !isKnown(x) || !isKnown(y)) return unknown || a - b;
-    return sign * (column.numeric ? x - y : collator.compare(x, y)) || a - b;
-  });
-}

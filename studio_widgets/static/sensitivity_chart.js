@@ -1,6 +1,7 @@
 // The sensitivity chart: every curve on one canvas, what the person points at on another,
 // so that hovering and selecting never redraw hundreds of curves.
 import { drawAxes, makeAxes } from "./_axes.js";
+import { beginCanvas, themeColours } from "./_canvas.js";
 import { CurveGeometry } from "./_curve_geometry.js";
 import { element, formatFraction, formatValue, heatSteps, isKnown, oncePerFrame, onThemeChange, ordinal, readDocument, readFloats, readPlan, studioRoot } from "./_shared.js";
 
@@ -184,18 +185,14 @@ class SensitivityChart {
 
   readTheme() {
     const style = getComputedStyle(this.root);
-    const read = (name) => style.getPropertyValue(name).trim();
-    // A variable may hold another variable's text, which a canvas cannot resolve.
-    const probe = (name) => {
-      this.root.style.setProperty("outline-color", `var(${name})`);
-      return getComputedStyle(this.root).outlineColor;
-    };
+    const heat = [0, 1, 2, 3, 4].map((k) => style.getPropertyValue(`--studio-heat-${k}`).trim());
     this.colours = {
-      ink: probe("--studio-ink"), ink2: probe("--studio-ink-2"), line: probe("--studio-line"),
-      ground: probe("--studio-ground"), plan: probe("--studio-plan"),
-      heat: [0, 1, 2, 3, 4].map((k) => read(`--studio-heat-${k}`)),
+      heat,
+      ...themeColours(this.root, {
+        ink: "--studio-ink", ink2: "--studio-ink-2", line: "--studio-line",
+        ground: "--studio-ground", plan: "--studio-plan",
+      }),
     };
-    this.root.style.removeProperty("outline-color");
     this.font = style.fontFamily;
   }
 
@@ -204,17 +201,7 @@ class SensitivityChart {
   }
 
   begin(layer, width, height) {
-    const canvas = this.canvases[layer];
-    const ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    const context = canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.globalAlpha = 1;
-    return context;
+    return beginCanvas(this.canvases[layer], width, height);
   }
 
   drawOverlay() {

@@ -16,6 +16,8 @@ from studio_widgets._assets import css, esm
 
 STATIC = Path(studio_widgets.__file__).parent / "static"
 WIDGETS = [
+    "comparison_table",
+    "curve_pair",
     "copy_button",
     "graph_view",
     "layer_table",

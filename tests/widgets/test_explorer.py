@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import studio_widgets as studio
-from studio_core.errors import InvalidRequestError, NotFoundError
+from studio_core.errors import ConflictError, InvalidRequestError, NotFoundError
+from studio_core.finding import Finding
 from studio_core.overrides.records import Override, Overrides
 from studio_core.samples import sample_path
 
@@ -20,6 +21,10 @@ def explorer(tmp_path: Path) -> studio.ExplorerView:
 
 def _node(explorer: studio.ExplorerView, name: str) -> str:
     return next(n.id for n in explorer.graph.nodes if f'loc("{name}"' in n.id)
+
+
+def _about_overrides(explorer: studio.ExplorerView) -> list[Finding]:
+    return [f for f in explorer.findings if f.override]
 
 
 def test_the_selection_is_the_same_in_graph_and_panel(explorer: studio.ExplorerView) -> None:
@@ -40,8 +45,9 @@ def test_an_edit_shows_fit_and_what_is_sent(explorer: studio.ExplorerView) -> No
     assert "studio-fact-bad" in explorer.editor.effect.value
     assert "more than there is" in explorer.editor.memory.value
     assert "matmul_1=1x1" in explorer.overrides_panel.sent.value
-    assert len(explorer.overrides_panel.findings.children) == 1
+    assert [f.subject for f in _about_overrides(explorer)] == [explorer.selected]
     explorer.editor.reset()
+    assert _about_overrides(explorer) == []
     assert len(explorer.overrides) == 0
     assert "studio-fact-good" in explorer.editor.effect.value
 
@@ -59,9 +65,10 @@ def test_an_override_taken_away_in_the_list_is_gone_in_the_panel(
 
 def test_a_policy_that_ignores_overrides_is_said(explorer: studio.ExplorerView) -> None:
     explorer.edit(_node(explorer, "relu_2"), "data_type", "f32")
-    assert explorer.overrides_panel.findings.children == ()
+    before = set(explorer.findings)
     explorer.run_panel.policy = "Optimizer Disabled"
-    assert len(explorer.overrides_panel.findings.children) == 1
+    (told,) = set(explorer.findings) - before
+    assert "Optimizer" in told.evidence + told.remedy + told.hazard
 
 
 def test_other_limits_come_with_another_way_of_sharding(explorer: studio.ExplorerView) -> None:
@@ -104,10 +111,39 @@ def test_an_override_of_no_node_is_said_and_nothing_breaks(
     explorer: studio.ExplorerView,
 ) -> None:
     explorer.overrides_panel._change(Overrides.of([Override("gone", "loc(gone)", {"x": "1"})]))
-    assert len(explorer.overrides_panel.findings.children) == 2
+    assert len(_about_overrides(explorer)) == 2
     explorer._select_override("loc(gone)")
     assert "No node of this graph" in explorer.messages.value
     assert "ex.edit" not in explorer.copy_as_code()
+
+
+def test_a_finding_leads_to_its_operation(explorer: studio.ExplorerView) -> None:
+    matmul = _node(explorer, "matmul_1")
+    explorer.edit(matmul, "grid_shape", "1x1")
+    panel = explorer.findings_panel
+    assert panel._shown["rows"][0]["where"] == "matmul_1"
+    assert panel.title == f"Findings {len(explorer.findings)}"
+    panel._answer(panel, {"kind": "select", "index": 0}, [])
+    assert explorer.selected == matmul
+
+
+def test_findings_follow_a_run(explorer: studio.ExplorerView) -> None:
+    explorer.edit(_node(explorer, "matmul_1"), "grid_shape", "2x8")
+    assert "override not applied" not in {f.name for f in explorer.findings}
+    explorer.run().wait(60)
+    names = {f.name for f in explorer.findings}
+    assert {"override not applied", "random inputs"} <= names
+
+
+def test_a_report_is_written_of_what_is_open(explorer: studio.ExplorerView, tmp_path: Path) -> None:
+    explorer.edit(_node(explorer, "matmul_1"), "grid_shape", "1x1")
+    path = explorer.write_report(tmp_path / "new" / "module.md")
+    text = path.read_text(encoding="utf-8")
+    assert "matmul\\_1" in text or "matmul_1" in text
+    assert all(finding.hazard in text for finding in _about_overrides(explorer))
+    with pytest.raises(ConflictError, match="is there already"):
+        explorer.write_report(path)
+    assert explorer.report_button.path.value == "two_layers-report.html"
 
 
 def test_an_onnx_model_is_explored_by_the_same_view() -> None:

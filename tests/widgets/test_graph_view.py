@@ -15,6 +15,7 @@ import studio_widgets as studio
 from studio_core.errors import InvalidRequestError, NotFoundError
 from studio_core.graphs.layout import visible_graph
 from studio_core.graphs.records import Graph, Overlay
+from studio_widgets._assets import css
 from studio_widgets._node_kinds import KINDS, kind_of
 from studio_widgets._overlay_wire import value_text
 from studio_widgets.graph_view import FIRST_BOXES
@@ -246,7 +247,7 @@ def test_kinds_of_nodes(label: str, kind: str) -> None:
 
 
 def test_every_kind_has_a_colour_in_both_themes() -> None:
-    style = (STATIC / "graph_view.css").read_text(encoding="utf-8")
+    style = css("graph_view")
     for number in range(len(KINDS)):
         assert style.count(f"--studio-kind-{number}:") == 2
     assert f"--studio-kind-{len(KINDS)}:" not in style
