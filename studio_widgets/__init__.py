@@ -13,6 +13,7 @@ What a person does in a widget can be read from it in Python, and the other way 
 from __future__ import annotations
 
 from studio_widgets.attribute_editor import AttributeEditor
+from studio_widgets.charts_panel import ChartsPanel
 from studio_widgets.compare_panel import ComparePanel
 from studio_widgets.comparison_table import ComparisonTable
 from studio_widgets.comparison_view import ComparisonView, compare
@@ -25,6 +26,7 @@ from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.graph_view import GraphView
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel
+from studio_widgets.op_times import OpTimes
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.performance_view import PerformanceView
 from studio_widgets.plan_editor import PlanEditor
@@ -41,6 +43,7 @@ open = open_workbench
 
 __all__ = [
     "AttributeEditor",
+    "ChartsPanel",
     "ComparePanel",
     "ComparisonTable",
     "ComparisonView",
@@ -52,6 +55,7 @@ __all__ = [
     "GraphView",
     "LayerTable",
     "MeasurePanel",
+    "OpTimes",
     "PerformancePanel",
     "PerformanceView",
     "PlanEditor",

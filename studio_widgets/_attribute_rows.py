@@ -111,7 +111,9 @@ class AttributeRow(ipywidgets.VBox):
     def _make_control(self, spec: EditableSpec) -> Any:
         if isinstance(spec, IntListSpec | GridSpec):
             return NumberList(spec, self.own, lambda _: self._changed(), label=self.key)
-        control = ipywidgets.Dropdown(options=options_of(spec, self.own), value=self.own)
+        control = ipywidgets.Dropdown(
+            options=options_of(spec, self.own), value=self.own, tooltip=self.key
+        )
         control.observe(lambda _: self._changed(), "value")
         return control
 

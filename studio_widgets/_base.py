@@ -31,6 +31,13 @@ def settings_of(cls: type[traitlets.HasTraits], stop: type) -> list[str]:
     return [n for n in cls.class_trait_names() if not n.startswith("_") and n not in inherited]
 
 
+def close_all(widget: Any) -> None:
+    """Close a widget and all that it is made of."""
+    for child in getattr(widget, "children", ()):
+        close_all(child)
+    widget.close()
+
+
 class ShortRepr:
     """A repr without addresses and children: it is what a saved notebook shows as text."""
 

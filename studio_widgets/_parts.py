@@ -28,6 +28,7 @@ from studio_core.sensitivity import Analysis
 from studio_core.sensitivity.sweep.pattern import Pattern
 from studio_core.session import Session
 from studio_core.workbench import Workbench
+from studio_widgets._insight import FINDINGS, Insight, Standing
 from studio_widgets._measuring import MeasureRequest
 from studio_widgets._plan_shelf import MemoryShelf, PlanShelf, ProjectShelf
 from studio_widgets._verified import loses_more_together
@@ -112,6 +113,7 @@ class Parts:
         self._room: PlanRoom | None = None
         self._made_by: tuple[Analysis, Analysis | None] = (session.loss, None)
         self._points_of: MeasureRequest | None = None
+        self.insight = Insight(session, project, workbench, self._standing, self.table)
         self.sections = self._make_sections()
         self._listen()
         self._describe()
@@ -141,9 +143,10 @@ class Parts:
                     *(self.plans, "bookmark-o"),
                 ),
                 Section(
-                    *(EXPORT, "Export", "The pruned model, and the plan for other tools."),
-                    *(self.export, "download"),
+                    *(EXPORT, "Export", "The pruned model, the plan for other tools, a report."),
+                    *(ipywidgets.VBox([self.export, self.insight.report]), "download"),
                 ),
+                *self.insight.sections(),
             ]
         )
 
@@ -156,6 +159,10 @@ class Parts:
         for part, name in ((self.measure, "is_running"), (self.verify, "verified")):
             part.observe(self._advise, name)
         self.editor.observe(self._advise, "plan")
+        self.sections.observe(lambda change: self.insight.opened(change["new"]), "opened")
+        self.insight.findings.observe(
+            lambda change: self.sections.entitle(FINDINGS, change["new"]), "title"
+        )
 
     def attach(self) -> None:
         """Show what the project has measured, and follow its jobs that go on."""
@@ -214,6 +221,7 @@ class Parts:
     def _timed(self, _change: Any) -> None:
         if not self.performance.is_running and not self.measure.is_running:
             self._plan_anew()
+            self._advise()
 
     def _draw(self) -> None:
         analysis = self.analysis
@@ -247,6 +255,18 @@ class Parts:
             verified=found,
         )
         self.sections.suggest(*step)
+        self.insight.changed()
+
+    def _standing(self) -> Standing:
+        is_measured = self.analysis is not self.session.loss
+        return Standing(
+            self.editor.plan,
+            self.analysis if is_measured else None,
+            self.performance.analysis,
+            tuple(self.verify.verified),
+            self.plans.plans,
+            self.room,
+        )
 
     # What the plan is made and judged by
 

@@ -17,12 +17,12 @@ import ipywidgets
 import traitlets
 
 from studio_core.plans.constraints import Quantity
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._chart_controls import CHARTS, ChartControls
 from studio_widgets._later import Later
 from studio_widgets.charts.facts import ChartFacts, LayerQuantity
 from studio_widgets.messages import MessageArea
+from studio_widgets.panel_style import PanelStyle
 
 if TYPE_CHECKING:
     from studio_core.plans.pareto import ParetoPoint
@@ -68,8 +68,7 @@ class ChartsPanel(ShortRepr, ipywidgets.VBox):
         self.messages = MessageArea()
         self._place = ipywidgets.VBox()
         self._place.layout.width = "100%"
-        style = ipywidgets.HTML(f"<style>{css('panel')}{css('runs')}{css('charts')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel", "runs", "charts")
         super().__init__([style, self.controls, self.messages, self._place])
         for name in ("studio", "studio-charts"):
             self.add_class(name)

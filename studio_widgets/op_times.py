@@ -13,8 +13,8 @@ import ipywidgets
 import traitlets
 
 from studio_core.explorer.running import ExecutedRun
-from studio_widgets._assets import css
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets.panel_style import PanelStyle
 
 if TYPE_CHECKING:
     from studio_widgets.charts.chart import Chart
@@ -40,8 +40,7 @@ class OpTimes(ShortRepr, ipywidgets.VBox):
         cls = type(self)
         reject_unknown(cls, settings, settings_of(cls, ipywidgets.VBox))
         self._drawn: Chart | None = None
-        style = ipywidgets.HTML(f"<style>{css('panel')}</style>")
-        style.layout.display = "none"
+        style = PanelStyle("panel")
         self._place = ipywidgets.VBox()
         self._place.layout.width = "100%"
         super().__init__([style, self._place], executed=executed, **settings)

@@ -17,13 +17,14 @@ import ipywidgets
 import traitlets
 
 from studio_core.errors import NotFoundError
-from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets._base import ShortRepr, close_all, reject_unknown, settings_of
 from studio_widgets.panel_style import PanelStyle
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One thing that can be done: ``hint`` is a sentence, ``widget`` where it is done.
+    """One thing that can be done: ``hint`` is a sentence, ``widget`` where it is done, or what
+    makes that when it is first opened.
 
     ``icon`` is a name of Font Awesome; ``is_aside`` puts the button apart from the others.
     """
@@ -51,13 +52,14 @@ class Sections(ShortRepr, ipywidgets.VBox):
             button.observe(lambda change, key=key: self._pressed(key, change["new"]), "value")
         self.next = ipywidgets.HTML()
         self.next.add_class("studio-next-words")
-        row = ipywidgets.Box([*self._row(is_aside=False), self.next, *self._row(is_aside=True)])
+        row = ipywidgets.Box([self._group(is_aside=False), self._group(is_aside=True)])
         row.add_class("studio-sections-row")
+        self._made: dict[str, Any] = {}
         self._hint = ipywidgets.HTML()
         self.body = ipywidgets.VBox()
         self.body.add_class("studio-sections-body")
         style = PanelStyle("sections")
-        super().__init__([style, row, self.body], **settings)
+        super().__init__([style, row, self.next, self.body], **settings)
         self.add_class("studio-sections")
         self._draw()
 
@@ -88,8 +90,21 @@ class Sections(ShortRepr, ipywidgets.VBox):
             self.body.layout.display = "none"
             return
         self._hint.value = f'<div class="studio-hint">{html.escape(section.hint)}</div>'
-        self.body.children = (self._hint, section.widget)
+        self.body.children = (self._hint, self._widget(section))
         self.body.layout.display = ""
+
+    def close(self) -> None:
+        """Close the sections too, of which all but one are no children now."""
+        for section in self._sections.values():
+            if section.key in self._made or not callable(section.widget):
+                close_all(self._widget(section))
+        super().close()
+
+    def _widget(self, section: Section) -> Any:
+        if section.key not in self._made:
+            is_maker = callable(section.widget)
+            self._made[section.key] = section.widget() if is_maker else section.widget
+        return self._made[section.key]
 
     def _pressed(self, key: str, is_pressed: bool) -> None:
         if is_pressed:
@@ -97,9 +112,11 @@ class Sections(ShortRepr, ipywidgets.VBox):
         elif self.opened == key:
             self.opened = ""
 
-    def _row(self, *, is_aside: bool) -> list[Any]:
+    def _group(self, *, is_aside: bool) -> Any:
         chosen = (s.key for s in self._sections.values() if s.is_aside is is_aside)
-        return [self.buttons[key] for key in chosen]
+        group = ipywidgets.Box([self.buttons[key] for key in chosen])
+        group.add_class("studio-sections-group")
+        return group
 
 
 def _button(section: Section) -> Any:

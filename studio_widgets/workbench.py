@@ -25,6 +25,7 @@ import traitlets
 
 from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
+from studio_core.finding import Finding
 from studio_core.layers import Layer
 from studio_core.models.model import Model
 from studio_core.plan_runs.saved_plan import SavedPlan
@@ -35,7 +36,7 @@ from studio_core.sensitivity import Analysis
 from studio_core.sensitivity.documents import to_document
 from studio_core.session import Session
 from studio_core.workbench import Workbench
-from studio_widgets._base import ShortRepr, reject_unknown, settings_of
+from studio_widgets._base import ShortRepr, close_all, reject_unknown, settings_of
 from studio_widgets._data_choices import held_out
 from studio_widgets._parts import (
     ESTIMATED,
@@ -46,6 +47,8 @@ from studio_widgets._parts import (
     VERIFY,
     Parts,
 )
+from studio_widgets.charts_panel import ChartsPanel
+from studio_widgets.compare_panel import ComparePanel
 from studio_widgets.export_panel import ApplyRun, ExportPanel
 from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
@@ -164,6 +167,23 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         """The plans that are kept, the newest first: in the project, or in this kernel."""
         return tuple(self.plans_panel.plans)
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What Studio noticed, the gravest first; ``subject`` is a layer's id."""
+        return self._parts.insight.findings.latest()
+
+    @property
+    def charts_panel(self) -> ChartsPanel:
+        return self._parts.insight.charts
+
+    @property
+    def compare_panel(self) -> ComparePanel:
+        return self._parts.insight.compare
+
+    def write_report(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write what is known into one .html or .md file; errors as in `ReportButton.write`."""
+        return self._parts.insight.report.write(path, overwrite=overwrite)
+
     def measure(self, data: Any = None, **options: Any) -> MeasureRun:
         """Measure the loss sensitivities in the background, as the button does.
 
@@ -276,7 +296,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         self.sections = parts.sections
         self.projects.show(session.model, project)
         for widget in former:
-            _close_all(widget)
+            close_all(widget)
         parts.attach()
 
     def _use_plan(self, plan: PruningPlan) -> None:
@@ -346,9 +366,3 @@ def _project(workbench: Workbench, source: Any) -> Project | None:
         return None
     is_project = any(source in (p.id, p.name) for p in known_projects(workbench))
     return workbench.find_project(source) if is_project else None
-
-
-def _close_all(widget: Any) -> None:
-    for child in getattr(widget, "children", ()):
-        _close_all(child)
-    widget.close()

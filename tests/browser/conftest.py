@@ -54,15 +54,6 @@ ERROR_OUTPUTS = ",".join(
 )
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server: its address, token, and the folder that it serves."""
-
-    url: str
-    token: str
-    root: Path
-
-
 @dataclass
 class Watched:
     """What a page did that it should not: requests to other hosts, errors on its console."""
@@ -140,28 +131,52 @@ def chromium() -> str:
     return CHROMIUM
 
 
+class Lab:
+    """JupyterLab below ``top``: settings, projects and kernels of its own; `stop` ends it."""
+
+    def __init__(self, top: Path) -> None:
+        self.root = top / "root"
+        self.root.mkdir(exist_ok=True)
+        for plugin, value in LAB_SETTINGS.items():
+            package, name = plugin.rsplit(":", 1)
+            file = top / "settings" / package / f"{name}.jupyterlab-settings"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(value))
+        self.token = secrets.token_hex(16)
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *("--ip=127.0.0.1", f"--port={port}", "--port-retries=0", "--expose-app-in-browser"),
+            *(f"--ServerApp.root_dir={self.root}", f"--IdentityProvider.token={self.token}"),
+            "--LabApp.extension_manager=readonly",
+        ]
+        self._process = _start(command, f"{self.url}/api?token={self.token}", top)
+
+    def stop(self) -> None:
+        _stop(self._process)
+
+
 @pytest.fixture(scope="session")
-def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab on a free port of this machine."""
-    top = tmp_path_factory.mktemp("lab")
-    root = top / "root"
-    root.mkdir()
-    for plugin, value in LAB_SETTINGS.items():
-        package, name = plugin.rsplit(":", 1)
-        file = top / "settings" / package / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(value))
-    port, token = _free_port(), secrets.token_hex(16)
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        *("--ip=127.0.0.1", f"--port={port}", "--port-retries=0", "--expose-app-in-browser"),
-        *(f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={token}"),
-        "--LabApp.extension_manager=readonly",
-    ]
-    process = _start(command, f"{url}/api?token={token}", top)
-    yield Server(url, token, root)
-    _stop(process)
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def start_lab(chromium: str) -> Iterator[Callable[[Path], Lab]]:
+    """Starts JupyterLab below a folder; whatever still runs ends with the test."""
+    started: list[Lab] = []
+
+    def start(top: Path) -> Lab:
+        started.append(Lab(top))
+        return started[-1]
+
+    yield start
+    for lab in started:
+        lab.stop()
 
 
 @pytest.fixture
@@ -223,7 +238,7 @@ def page(browser: Browser, watched: Watched) -> Iterator[Page]:
 class Notebook:
     """A notebook opened alone in JupyterLab, driven by the commands of the application."""
 
-    def __init__(self, page: Page, lab: Server, name: str) -> None:
+    def __init__(self, page: Page, lab: Lab, name: str) -> None:
         self.page = page
         page.goto(f"{lab.url}/doc/tree/{name}?token={lab.token}&reset")
         page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
@@ -286,7 +301,7 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(page: Page, lab: Server) -> Callable[[Path], Notebook]:
+def open_notebook(page: Page, lab: Lab) -> Callable[[Path], Notebook]:
     """Opens a copy of a notebook."""
 
     def open_(path: Path) -> Notebook:
@@ -297,7 +312,7 @@ def open_notebook(page: Page, lab: Server) -> Callable[[Path], Notebook]:
 
 
 @pytest.fixture
-def run_cells(page: Page, lab: Server) -> Callable[..., Notebook]:
+def run_cells(page: Page, lab: Lab) -> Callable[..., Notebook]:
     """Opens and runs a new notebook of code cells."""
 
     def run(*cells: str, name: str = "test.ipynb") -> Notebook:

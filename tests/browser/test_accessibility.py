@@ -58,7 +58,9 @@ def test_the_explorer(run_cells, page, theme):
         name=f"axe-explorer-{theme}.ipynb",
     )
     notebook.set_theme(dark=theme == "dark")
-    notebook.evaluate("setattr(ex, 'selected', next(n.id for n in ex.graph.nodes if 'up' in n.id))")
+    notebook.evaluate(
+        "setattr(ex, 'selected', next(n.id for n in ex.graph.nodes if n.label == 'ttnn.matmul'))"
+    )
     notebook.evaluate("ex.run().wait()")
     page.wait_for_timeout(600)
     found = faults(page, ".studio-explorer")
