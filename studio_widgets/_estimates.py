@@ -10,6 +10,7 @@ from studio_core.plans.prediction import PredictedLoss
 from studio_core.sensitivity.analysis import Source
 from studio_widgets import _format
 from studio_widgets._performance import time_text
+from studio_widgets._verified import metric_label
 from studio_widgets.messages import as_html
 
 
@@ -54,7 +55,7 @@ def _loss_card(e: PlanEstimate, loss: PredictedLoss | None) -> str:
     source = "measured on random data" if loss.on_random_data else "measured"
     words = f"{loss.aggregation} of {source} single-layer losses; they do not add up: verify"
     value = _format.value(loss.value, loss.standard_error)
-    return _card(f"Predicted loss, {loss.metric}", value, words, loss.statement)
+    return _card(f"Predicted loss, {metric_label(loss.metric)}", value, words, loss.statement)
 
 
 def _latency_card(latency: PredictedLatency) -> str:

@@ -6,6 +6,7 @@ import html
 from typing import Any
 
 import ipywidgets
+import traitlets
 
 from studio_core.explorer.exploration import Exploration
 from studio_core.explorer.running import ExecutedRun
@@ -14,6 +15,7 @@ from studio_widgets._attribute_rows import Mark
 from studio_widgets._effects import time_text
 from studio_widgets._graph_wire import name_of
 from studio_widgets._overlay_wire import value_text
+from studio_widgets.op_times import OpTimes
 from studio_widgets.run_panel import SlowOp
 
 _MOST_SLOW = 15
@@ -25,6 +27,22 @@ def section(title: str, part: Any) -> Any:
     section = ipywidgets.VBox([heading, part])
     section.add_class("studio-section")
     return section
+
+
+def times_toggle(times: OpTimes) -> Any:
+    """A button that opens the chart of ``times``; not there before a run."""
+    button = ipywidgets.ToggleButton(description="Times by operator", icon="bar-chart")
+    button.layout.width = "auto"
+    traitlets.link((button, "value"), (times, "is_shown"))
+    box = ipywidgets.VBox([button, times])
+
+    def show(_change: Any = None) -> None:
+        box.layout.display = "none" if times.executed is None else ""
+        times.layout.display = "" if times.is_shown else "none"
+
+    times.observe(show, ["executed", "is_shown"])
+    show()
+    return box
 
 
 def slow_ops(executed: ExecutedRun) -> list[SlowOp]:

@@ -20,6 +20,7 @@ _NANOSECONDS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 _THIN_SPACE = "\u2009"
 _MOST_LETTERS = 60
 _RAMP = 12
+_SOFT = {"yellow": "#fbe38e", "red": "#e0523f", "green": "#4fa86b"}
 _LABELS = {
     PERF_DATA: "Time",
     ACCURACY_DATA: "Accuracy above what is expected",
@@ -51,6 +52,7 @@ class OverlayDocument(TypedDict):
 def overlay_document(key: str, overlay: Overlay, node_ids: Sequence[str]) -> OverlayDocument:
     """``overlay`` for the nodes of a graph; nodes of another graph are left out."""
     here = set(node_ids)
+    overlay = _softened(overlay)
     own = replace(overlay, values={n: v for n, v in overlay.values.items() if n in here})
     by_node, palette = overlay_colours(own), dict[str, int]()
     numbers = [_number(own.values.get(node_id)) for node_id in node_ids]
@@ -67,6 +69,15 @@ def overlay_document(key: str, overlay: Overlay, node_ids: Sequence[str]) -> Ove
         ramp=_ramp(overlay) if known else [],
         ends=(value_text(ends[0], overlay.unit), value_text(ends[1], overlay.unit)),
         steps=_steps(overlay),
+    )
+
+
+def _softened(overlay: Overlay) -> Overlay:
+    """The contract's pure yellow, red and green as they can be borne on a whole graph."""
+    return replace(
+        overlay,
+        gradient=tuple((at, _SOFT.get(colour, colour)) for at, colour in overlay.gradient),
+        thresholds=tuple((to, _SOFT.get(colour, colour)) for to, colour in overlay.thresholds),
     )
 
 

@@ -17,6 +17,7 @@ import ipywidgets
 import traitlets
 
 from studio_core.plans.constraints import Quantity
+from studio_widgets._analysis_panel import status_html
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._chart_controls import CHARTS, ChartControls
 from studio_widgets._later import Later
@@ -116,6 +117,8 @@ class ChartsPanel(ShortRepr, ipywidgets.VBox):
 
     def _draw_if_shown(self) -> None:
         if self.is_shown:
+            if self.figure is None:  # Plotly is not yet imported
+                self._place.children = [ipywidgets.HTML(status_html("drawing …"))]
             with self.messages.catching():
                 self.draw()
 

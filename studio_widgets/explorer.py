@@ -34,13 +34,21 @@ from studio_core.overrides.records import Overrides
 from studio_core.reports import module_report
 from studio_widgets._base import ShortRepr, reject_unknown, settings_of
 from studio_widgets._effects import effect_html
-from studio_widgets._explorer_parts import code_of, marks_of, section, slow_ops, title_html
+from studio_widgets._explorer_parts import (
+    code_of,
+    marks_of,
+    section,
+    slow_ops,
+    times_toggle,
+    title_html,
+)
 from studio_widgets._graph_wire import name_of
 from studio_widgets.attribute_editor import AttributeEditor
 from studio_widgets.copy_button import CopyButton
 from studio_widgets.findings_panel import FindingsPanel
 from studio_widgets.graph_view import GraphView
 from studio_widgets.messages import MessageArea
+from studio_widgets.op_times import OpTimes
 from studio_widgets.overrides_panel import OverridesPanel
 from studio_widgets.panel_style import PanelStyle
 from studio_widgets.report_button import ReportButton
@@ -106,6 +114,8 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         self.run_panel.observe(self._took_result, "result")
         self.run_panel.observe(lambda _: self._show_overrides(), "policy")
         self.run_comparison = RunComparison(self.view)
+        self.op_times = OpTimes()
+        traitlets.link((self.view, "selected"), (self.op_times, "selected"))
         self.findings_panel = FindingsPanel(
             lambda: module_findings(self.exploration, self.run_panel.policy),
             self._select,
@@ -127,7 +137,7 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
                 self.view,
                 self.notes,
                 section("Findings", self.findings_panel),
-                section("Run", self.run_panel),
+                section("Run", ipywidgets.VBox([self.run_panel, times_toggle(self.op_times)])),
                 self.run_comparison,
             ]
         )
@@ -262,6 +272,7 @@ class ExplorerView(ShortRepr, ipywidgets.VBox):
         if isinstance(change["new"], ExecutedRun):
             self._show_graph()
             self.run_comparison.keep(change["new"])
+            self.op_times.executed = change["new"]
 
     # What is drawn
 

@@ -30,6 +30,7 @@ def theme(request):
 
 
 def test_the_workbench_and_each_of_its_sections(run_cells, page, theme):
+    page.set_viewport_size({"width": 1400, "height": 1000})
     notebook = run_cells(
         "import studio_widgets as studio",
         "wb = studio.open_sample('digits_cnn', project_root='projects'); wb",
@@ -45,8 +46,12 @@ def test_the_workbench_and_each_of_its_sections(run_cells, page, theme):
         if button.get_attribute("aria-pressed") != "true":
             button.click()
         expect(page.locator(".studio-sections-body")).to_be_visible()
-        page.wait_for_timeout(400)
+        notebook.evaluate("None")  # the kernel has answered
+        page.wait_for_timeout(800)
         found += faults(page, ".studio-sections")
+        title = button.inner_text().split()[0].lower()
+        page.evaluate("document.querySelector('.studio-sections').scrollIntoView()")
+        notebook.picture(f"section_{title}_{theme}")
     notebook.set_theme(dark=False)
     assert not found, "\n".join(sorted(set(found)))
 
@@ -63,6 +68,7 @@ def test_the_explorer(run_cells, page, theme):
     )
     notebook.evaluate("ex.run().wait()")
     page.wait_for_timeout(600)
+    notebook.picture(f"explorer_run_{theme}")
     found = faults(page, ".studio-explorer")
     notebook.set_theme(dark=False)
     assert not found, "\n".join(sorted(set(found)))

@@ -169,11 +169,11 @@ def test_an_overlay_knows_who_has_no_value() -> None:
         assert found["values"][place] == graph.overlays["perf_data"].values.get(n.id)
         assert bool(found["texts"][place]) is (n.id in graph.overlays["perf_data"].values)
         assert (found["colours"][place] >= 0) is (n.id in graph.overlays["perf_data"].values)
-    assert (found["ramp"][0], found["ramp"][-1]) == ("#ffff00", "#ff0000")
+    assert (found["ramp"][0], found["ramp"][-1]) == ("#fbe38e", "#e0523f")
     assert found["ends"][0] == "84\u2009ns"
     assert view._overlays == [["perf_data", "Performance"], ["accuracy_data", "Accuracy"]]
     view.overlay = "accuracy_data"
-    assert _overlay(view)["steps"] == [["#ff0000", "≤ 0"], ["#008000", "≤ 1"]]
+    assert _overlay(view)["steps"] == [["#e0523f", "≤ 0"], ["#4fa86b", "≤ 1"]]
     view.overlay = ""
     assert view._overlay == b""
 
