@@ -27,6 +27,7 @@ from studio_widgets.graph_view import GraphView
 from studio_widgets.layer_table import LayerTable
 from studio_widgets.measure_panel import MeasurePanel
 from studio_widgets.op_times import OpTimes
+from studio_widgets.opening import open_sample, open_workbench
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.performance_view import PerformanceView
 from studio_widgets.plan_editor import PlanEditor
@@ -36,7 +37,7 @@ from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.summary_cards import SummaryCards
 from studio_widgets.trade_off import TradeOff
 from studio_widgets.verify_panel import VerifyPanel
-from studio_widgets.workbench import WorkbenchView, open_sample, open_workbench
+from studio_widgets.workbench import WorkbenchView
 
 open = open_workbench
 """`studio.open(model_or_project)` shows the workbench; see `open_workbench`."""

@@ -7,7 +7,6 @@ What was measured also says what the plan removes: single weights, N of every M,
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,7 +30,7 @@ from studio_core.workbench import Workbench
 from studio_widgets._insight import FINDINGS, Insight, Standing
 from studio_widgets._measuring import MeasureRequest
 from studio_widgets._plan_shelf import MemoryShelf, PlanShelf, ProjectShelf
-from studio_widgets._verified import loses_more_together
+from studio_widgets._steps import ESTIMATED, MEASURED, CurveSource, next_step, work_sections
 from studio_widgets.export_panel import ExportPanel
 from studio_widgets.goal_panel import GoalPanel
 from studio_widgets.layer_table import LayerTable
@@ -39,51 +38,12 @@ from studio_widgets.measure_panel import MeasurePanel
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.plans_panel import PlansPanel
-from studio_widgets.sections import Section, Sections
+from studio_widgets.sections import Sections
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.summary_cards import SummaryCards
 from studio_widgets.verify_panel import Prepare, VerifyPanel
 
-ESTIMATED, MEASURED = "estimated", "measured"
-MEASURE, PERFORMANCE, GOAL = "measure", "performance", "goal"
-VERIFY, PLANS, EXPORT = "verify", "plans", "export"
-"""Keys of the sections."""
-
 _MOST_COMPRESSED_BYTES = 200_000_000  # beyond that zlib takes longer than the run
-
-
-def next_step(
-    *, is_measuring: bool, is_measured: bool, verified: Verification | None
-) -> tuple[str, str]:
-    """The section that comes next, and a sentence that says why.
-
-    ``verified`` is what the present plan gave when it was run, None if it was not.
-    """
-    if is_measuring:
-        return "", "Measuring; the curves below grow."
-    if verified is not None and verified.is_comparable and loses_more_together(verified):
-        return GOAL, "It loses more than predicted. Solve again: the prediction has learnt from it."
-    if verified is not None:
-        return EXPORT, "Next: export the pruned model."
-    if is_measured:
-        return VERIFY, "Next: set the plan by sliders or a goal, then verify it."
-    return MEASURE, "Next: measure, to plan by runs and not by the weights alone."
-
-
-class CurveSource(ipywidgets.HBox):
-    """Which curves are used, and what can be said about them."""
-
-    def __init__(self) -> None:
-        self.toggle = ipywidgets.ToggleButtons(
-            options=[ESTIMATED, MEASURED], description="Curves", disabled=True
-        )
-        self.toggle.style.button_width = "auto"
-        self.words = ipywidgets.HTML()
-        super().__init__([self.toggle, self.words])
-        self.add_class("studio-curve-source")
-
-    def say(self, words: str) -> None:
-        self.words.value = f'<div class="studio-hint">{html.escape(words)}</div>'
 
 
 class Parts:
@@ -120,35 +80,11 @@ class Parts:
         self._advise()
 
     def _make_sections(self) -> Sections:
-        return Sections(
-            [
-                Section(
-                    *(MEASURE, "Measure", "Prune each layer alone and run the model."),
-                    *(self.measure, "line-chart"),
-                ),
-                Section(
-                    *(PERFORMANCE, "Performance", "Where the time goes, and what pruning brings."),
-                    *(self.performance, "clock-o"),
-                ),
-                Section(
-                    *(GOAL, "Goal", "The best plan under a limit."),
-                    *(self.goal, "bullseye"),
-                ),
-                Section(
-                    *(VERIFY, "Verify", "Prune a copy by the whole plan and run it."),
-                    *(self.verify, "check"),
-                ),
-                Section(
-                    *(PLANS, "Plans", "What was kept, with notes."),
-                    *(self.plans, "bookmark-o"),
-                ),
-                Section(
-                    *(EXPORT, "Export", "The pruned model, the plan for other tools, a report."),
-                    *(ipywidgets.VBox([self.export, self.insight.report]), "download"),
-                ),
-                *self.insight.sections(),
-            ]
+        export = ipywidgets.VBox([self.export, self.insight.report])
+        work = work_sections(
+            self.measure, self.performance, self.goal, self.verify, self.plans, export
         )
+        return Sections([*work, *self.insight.sections()])
 
     def _listen(self) -> None:
         self.measure.observe(self._grew, "analysis")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio_core.errors import InvalidRequestError
-from studio_widgets.workbench import open_sample, open_workbench
+from studio_widgets.opening import open_sample, open_workbench
 
 MODULE_SUFFIXES = frozenset({".mlir", ".ttir", ".ttnn"})
 """Files that hold a compiler's module; all others are taken for models."""

@@ -16,37 +16,28 @@ is measured by jobs, which go on without this kernel and are found again.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import traitlets
 
-from studio_core.errors import InvalidRequestError
 from studio_core.evaluation.data import Samples
 from studio_core.finding import Finding
 from studio_core.layers import Layer
 from studio_core.models.model import Model
 from studio_core.plan_runs.saved_plan import SavedPlan
 from studio_core.plans import Planner, PruningPlan
-from studio_core.projects import Project, default_project_root
-from studio_core.samples import sample_path
+from studio_core.projects import Project
 from studio_core.sensitivity import Analysis
 from studio_core.sensitivity.documents import to_document
 from studio_core.session import Session
 from studio_core.workbench import Workbench
 from studio_widgets._base import ShortRepr, close_all, reject_unknown, settings_of
 from studio_widgets._data_choices import held_out
-from studio_widgets._parts import (
-    ESTIMATED,
-    EXPORT,
-    MEASURE,
-    MEASURED,
-    PERFORMANCE,
-    VERIFY,
-    Parts,
-)
+from studio_widgets._parts import Parts
+from studio_widgets._repeating import measuring_code, opening_code
+from studio_widgets._steps import ESTIMATED, EXPORT, MEASURE, MEASURED, PERFORMANCE, VERIFY
 from studio_widgets.charts_panel import ChartsPanel
 from studio_widgets.compare_panel import ComparePanel
 from studio_widgets.export_panel import ApplyRun, ExportPanel
@@ -58,7 +49,7 @@ from studio_widgets.panel_style import PanelStyle
 from studio_widgets.performance_panel import PerformancePanel
 from studio_widgets.plan_editor import PlanEditor
 from studio_widgets.plans_panel import PlansPanel
-from studio_widgets.project_bar import ProjectBar, known_projects
+from studio_widgets.project_bar import ProjectBar
 from studio_widgets.sections import Sections
 from studio_widgets.sensitivity_chart import SensitivityChart
 from studio_widgets.verify_panel import VerifiedPlan, VerifyPanel, VerifyRun
@@ -246,7 +237,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
     def open_project(self, project_id: str) -> None:
         """Show the model of a project in place of the present one."""
         project = self.workbench.project(project_id)
-        opened_by = _call("open", project.id, self.workbench)
+        opened_by = opening_code("open", project.id, self.workbench)
         self.show(self.workbench.session(project.id), project, opened_by)
 
     def save_as_project(self, name: str) -> None:
@@ -282,7 +273,7 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
         self.goal_panel, self.verify_panel = parts.goal, parts.verify
         self.plans_panel, self.export_panel = parts.plans, parts.export
         self.session, self.project = session, project
-        self._opened_by = opened_by or _call("open", str(session.model.path), self.workbench)
+        self._opened_by = opened_by or opening_code("open", str(session.model.path), self.workbench)
         self.table, self.chart, self.editor = parts.table, parts.chart, parts.editor
         self.plan, self.selected_layer = self.editor.plan, ""
         self.curves = ESTIMATED
@@ -301,68 +292,3 @@ class WorkbenchView(ShortRepr, ipywidgets.VBox):
 
     def _use_plan(self, plan: PruningPlan) -> None:
         self.plan = plan
-
-
-def open_workbench(source: Any, *, project_root: str | Path | None = None) -> WorkbenchView:
-    """Show the workbench of a model: the path of an ONNX file, a project (also by its name
-    or id), or an opened model.
-
-    ``project_root`` is the folder with the projects, by default ``~/studio-projects``.
-    Raises one of ``studio_core.errors`` where the model cannot be read.
-    """
-    workbench = Workbench(project_root or default_project_root())
-    if isinstance(source, Model):
-        return WorkbenchView(workbench, Session(source))
-    if isinstance(source, Session):
-        return WorkbenchView(workbench, source)
-    project = _project(workbench, source)
-    if project is not None:
-        opened_by = _call("open", project.id, workbench)
-        session = workbench.session(project.id)
-        return WorkbenchView(workbench, session, project, opened_by=opened_by)
-    if not isinstance(source, str | Path):
-        raise InvalidRequestError(
-            f"A model or project is wanted here, not {type(source).__name__}; give the path "
-            "of an ONNX file or the name of a project."
-        )
-    opened_by = _call("open", str(source), workbench)
-    return WorkbenchView(workbench, Session.open(source), opened_by=opened_by)
-
-
-def open_sample(name: str, *, project_root: str | Path | None = None) -> WorkbenchView:
-    """Show the workbench of a bundled model; `studio_core.samples.sample_names` lists them."""
-    workbench = Workbench(project_root or default_project_root())
-    opened_by = _call("open_sample", name, workbench)
-    return WorkbenchView(workbench, Session.open(sample_path(name)), opened_by=opened_by)
-
-
-def measuring_code(panel: MeasurePanel | PerformancePanel, function: str) -> list[str]:
-    """The Python that measures again; what a project keeps is there when it is opened."""
-    request = panel.measured_by
-    if request is None:
-        return []
-    if not panel.is_complete and not panel.is_running:
-        request = replace(request, stop_after=panel.num_done)
-    call = request.call(function)
-    if panel.is_job:
-        return [f"# kept in the project, measured by {call}"]
-    lines = ["# data: what was given before"] if request.code == "data" else []
-    return [*lines, f"{call}.wait()"]
-
-
-def _call(function: str, argument: str, workbench: Workbench) -> str:
-    """The Python that opens the same thing again."""
-    root = workbench.store.root
-    is_default = root == default_project_root().expanduser().absolute()
-    keyword = "" if is_default else f", project_root={str(root)!r}"
-    return f"studio.{function}({argument!r}{keyword})"
-
-
-def _project(workbench: Workbench, source: Any) -> Project | None:
-    """The project that ``source`` is or names; None if it is the path of a file."""
-    if isinstance(source, Project):
-        return source
-    if not isinstance(source, str) or Path(source).expanduser().exists():
-        return None
-    is_project = any(source in (p.id, p.name) for p in known_projects(workbench))
-    return workbench.find_project(source) if is_project else None

@@ -5,7 +5,7 @@ import pytest
 
 import studio_widgets as studio
 from studio_core.errors import NotFoundError
-from studio_widgets._parts import next_step
+from studio_widgets._steps import next_step
 from studio_widgets.sections import Section, Sections
 
 
