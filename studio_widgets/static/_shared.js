@@ -28,6 +28,17 @@ export function studioRoot(el, className) {
   return root;
 }
 
+// A widget is drawn before it is put into the page, when a box gets new children.
+export function whenInPage(el, isGone) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (el.isConnected || isGone()) resolve();
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+}
+
 function bytesOf(view) {
   if (!view || !view.byteLength) return new Uint8Array(0);
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -1,7 +1,7 @@
 // A Plotly figure in the colours of the page's theme, with its summary in words above it.
 // Plotly itself (5 MB) is no part of this text: the page loads it once, from Studio's server
 // extension, or has it sent by the kernel where no such server answers.
-import { element, oncePerFrame, onThemeChange, studioRoot } from "./_shared.js";
+import { element, oncePerFrame, onThemeChange, studioRoot, whenInPage } from "./_shared.js";
 
 const KERNEL_MS = 120000; // a kernel answers when the cell that it runs has ended
 const THEMED = new Set([
@@ -278,8 +278,9 @@ export default {
     wait.style.height = `${model.get("_widget_layout")?.height || 360}px`;
     let stop = () => undefined;
     let isGone = false;
-    plotlyOf(model).then(
-      (plotly) => {
+    // The theme's colours are those of the place in which the chart stands.
+    Promise.all([plotlyOf(model), whenInPage(el, () => isGone)]).then(
+      ([plotly]) => {
         wait.remove();
         if (!isGone) stop = drawPlot(model, parts, plotly);
       },
