@@ -68,7 +68,6 @@ def peak_memory() -> int:
     return most if sys.platform == "darwin" else 1024 * most
 
 
-
 def _lower(kind: int, most: int) -> None:
     if sys.platform != "win32":
         _, hard = resource.getrlimit(kind)
