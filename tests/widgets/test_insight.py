@@ -81,4 +81,4 @@ def test_times_by_operator_come_with_a_run() -> None:
     assert ex.op_times.executed is ex.executed
     assert ex.op_times.figure is None
     ex.op_times.is_shown = True
-    assert "matmul" in ex.op_times.summary
+    assert ex.op_times.summary.startswith("A run takes")
