@@ -72,7 +72,8 @@ WAIT = """async ([watched, act]) => {
     const frame = () => new Promise(requestAnimationFrame);
     const start = performance.now();
     (0, eval)(act);
-    await changed; await frame(); await frame();
+    const late = new Promise((_, no) => setTimeout(() => no(`nothing changed: ${watched}`), 15000));
+    await Promise.race([changed, late]); await frame(); await frame();
     return performance.now() - start;
 }"""
 KEY = "new KeyboardEvent('keydown', { key: '%s', bubbles: true, cancelable: true })"

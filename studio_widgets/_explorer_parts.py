@@ -32,7 +32,7 @@ def section(title: str, part: Any) -> Any:
 def times_toggle(times: OpTimes) -> Any:
     """A button that opens the chart of ``times``; not there before a run."""
     button = ipywidgets.ToggleButton(description="Times by operator", icon="bar-chart")
-    button.layout.width = "auto"
+    button.layout.width, button.layout.align_self = "auto", "flex-start"
     traitlets.link((button, "value"), (times, "is_shown"))
     box = ipywidgets.VBox([button, times])
 

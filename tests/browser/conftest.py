@@ -121,6 +121,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``slow`` run in continuous integration, or where $STUDIO_SLOW is set."""
+    if os.environ.get("CI") or os.environ.get("STUDIO_SLOW"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: runs in CI, or with STUDIO_SLOW=1"))
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     if CHROMIUM is None:

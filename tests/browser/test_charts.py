@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 SETUP = """
@@ -69,6 +70,7 @@ def drawn(page: Any, count: int = 1) -> None:
     )
 
 
+@pytest.mark.slow
 def test_five_charts_cost_kilobytes_and_plotly_is_loaded_once(run_cells: Any, page: Any) -> None:
     received: list[int] = []
     scripts: list[str] = []
@@ -160,6 +162,7 @@ def test_hostile_names_are_shown_as_text(run_cells: Any, page: Any) -> None:
     expect(plot).to_contain_text("$x^2$")
 
 
+@pytest.mark.slow
 def test_five_thousand_layers_are_drawn(run_cells: Any, page: Any) -> None:
     notebook = run_cells(SETUP, LARGE, name="large.ipynb")
     drawn(page)
@@ -170,6 +173,7 @@ def test_five_thousand_layers_are_drawn(run_cells: Any, page: Any) -> None:
     page.locator(".studio-charts").screenshot(path=_shot("chart_many_layers"))
 
 
+@pytest.mark.slow
 def test_where_no_server_has_plotly_the_kernel_does(
     run_cells: Any, page: Any, watched: Any
 ) -> None:

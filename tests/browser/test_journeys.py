@@ -74,14 +74,15 @@ def test_from_the_launcher_to_a_verified_pruned_model(jupyterlab, lab):
     open_section(page, "Verify")
     press(page, "Verify plan")
     expect(page.locator(".studio-verified")).to_contain_text(" of 296", timeout=60_000)
-    expect(words).to_contain_text("Solve again")  # together they lose more than each alone
-    open_section(page, "Goal")
-    press(page, "Solve")
-    expect(page.locator(".studio-goal")).to_contain_text(best, timeout=30_000)
-    expect(words).to_contain_text("then verify")
-    open_section(page, "Verify")
-    press(page, "Verify plan")
-    expect(words).to_contain_text(re.compile("Next: export|Solve again"), timeout=60_000)
+    verified = re.compile("Next: export|Solve again")
+    expect(words).to_contain_text(verified)
+    if "Solve again" in words.inner_text():  # together the layers lost more than each alone
+        open_section(page, "Goal")
+        press(page, "Solve")
+        expect(words).to_contain_text("then verify", timeout=30_000)
+        open_section(page, "Verify")
+        press(page, "Verify plan")
+        expect(words).to_contain_text(verified, timeout=60_000)
     picture(page, "journey_4_verified")
 
     open_section(page, "Export")
@@ -166,6 +167,7 @@ def test_a_page_that_is_loaded_again_finds_the_job_at_work(jupyterlab):
     expect(side).to_contain_text("reloaded")
 
 
+@pytest.mark.slow
 def test_a_server_that_is_started_again_finds_what_was_measured(start_lab, page, watched, tmp_path):
     first = start_lab(tmp_path)
     page.goto(f"{first.url}/lab?token={first.token}&reset")
@@ -218,8 +220,7 @@ def test_with_the_keyboard_alone(jupyterlab):
     page.keyboard.press("Enter")
     tab_to(page, "e.matches('.studio-sections-body button.studio-primary')")
     page.keyboard.press("Enter")
-    words = page.locator(".studio-next-words")
-    expect(words).to_contain_text("then verify", timeout=120_000)
+    expect(page.locator(".studio-measure")).to_contain_text("all 140 measured", timeout=120_000)
 
     tab_to(page, "e.getAttribute('role') === 'grid' || e.closest('.studio-table')")
     page.keyboard.press("ArrowDown")

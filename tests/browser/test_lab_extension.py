@@ -71,7 +71,7 @@ def test_the_sidebar_shows_projects_and_opens_them(jupyterlab):
     page = jupyterlab
     page.locator(".jp-SideBar [data-id=studio-sidebar]").click()
     side = page.locator(".studio-Sidebar")
-    expect(side).to_contain_text("No project yet")
+    expect(side).to_contain_text("Projects")
     page.evaluate(
         """async () => {
             const token = document.cookie.match(/_xsrf=([^;]+)/)?.[1] ?? '';
