@@ -48,7 +48,7 @@ figure = go.FigureWidget(
     [go.Scatter(x=c.sparsities, y=c.losses, name=c.layer_name) for c in session.loss.curves])
 pick = ipywidgets.Select(options=[(n, i) for i, n in names.items()])
 target = ipywidgets.FloatSlider(value=0.5, max=1.0, step=0.01, description='target')
-estimate = ipywidgets.Label()
+estimate = ipywidgets.Label(); estimate.add_class('said')
 rows = {i: ipywidgets.FloatSlider(max=1.0, step=0.01, description=n) for i, n in names.items()}
 def plan(_=None):
     made = session.planner.distribute(target.value)
@@ -76,6 +76,8 @@ WAIT = """async ([watched, act]) => {
     await Promise.race([changed, late]); await frame(); await frame();
     return performance.now() - start;
 }"""
+PICK = """n => { const select = document.querySelector('.naive select');
+    select.selectedIndex = n; select.dispatchEvent(new Event('change', { bubbles: true })); }"""
 KEY = "new KeyboardEvent('keydown', { key: '%s', bubbles: true, cancelable: true })"
 
 
@@ -138,7 +140,7 @@ def studio_times(notebook: Notebook, rounds: int) -> dict[str, list[float]]:
     handle = ".studio-plan-editor .noUi-handle"
     arrows = ["ArrowRight", "ArrowLeft"] * rounds
     moves = [key(handle, name) for name in arrows]
-    found["slider"] = waits(page, ".studio-estimates", moves)
+    found["slider"] = waits(page, ".widget-html-content:has(> .studio-estimates)", moves)
     clicks = [
         f"document.querySelectorAll({table!r})[{n % 8}].click()" for n in range(1, 2 * rounds)
     ]
@@ -155,12 +157,8 @@ def naive_times(notebook: Notebook, rounds: int) -> dict[str, list[float]]:
     found = {"open": [opening(notebook, 2, ready) for _ in range(rounds)]}
     arrows = ["ArrowRight", "ArrowLeft"] * rounds
     moves = [key(".naive .noUi-handle", name) for name in arrows]
-    found["slider"] = waits(page, ".naive .widget-label:not(.widget-hslider *)", moves)
-    picks = [
-        f"(s => {{ s.selectedIndex = {n}; s.dispatchEvent(new Event('change')); }})"
-        "(document.querySelector('.naive select'))"
-        for n in range(1, 2 * rounds)
-    ]
+    found["slider"] = waits(page, ".naive .said", moves)
+    picks = [f"({PICK})({n})" for n in range(1, 2 * rounds)]
     found["select"] = waits(page, ".naive .js-plotly-plot .scatterlayer", picks)
     return found
 
@@ -170,8 +168,14 @@ def graph_times(notebook: Notebook, rounds: int) -> list[float]:
     page = notebook.page
     opening(notebook, 3, "document.querySelector('.studio-graph [role=application]') !== null")
     stage = ".studio-graph [role=application]"
-    notebook.evaluate("setattr(view, 'selected_group', 'decoder/layer_7')")
-    page.wait_for_timeout(500)
+    page.locator(stage).focus()
+    page.keyboard.press("/")
+    page.keyboard.type("layer_7/attention/scores")
+    page.keyboard.press("Enter")
+    notebook.wait_for("view.selected", "'decoder/layer_7/attention/scores'")
+    page.locator(stage).focus()
+    page.keyboard.press("Backspace")
+    notebook.wait_for("view.selected_group", "'decoder/layer_7/attention'")
     return waits(page, ".studio-graph-said", [key(stage, "Enter")] * (2 * rounds))
 
 
