@@ -18,6 +18,8 @@ extensions = [
 ]
 
 nitpicky = True
+# Imported where it is used, since Plotly takes seconds: its bare name stands in annotations.
+nitpick_ignore = [("py:class", "Figure")]
 default_role = "name"
 # Two rooms may have a name for themselves; a hint then links to one of them.
 suppress_warnings = ["ref.python"]
